@@ -1,0 +1,38 @@
+//! Layouts of everything that leaves a tickcast process: the 64-byte tick, the 64-byte packet
+//! header, and the 64-byte requests and replies of the recovery channel. All little-endian, all
+//! with alignment 1, so received bytes are checked once and then borrowed.
+//!
+//! This crate never allocates, reads a clock, does input or output, or uses `unsafe`.
+//!
+//! ```
+//! use tickcast_wire::{Packet, PacketHeader, Quote, Tick};
+//! use zerocopy::IntoBytes;
+//!
+//! let quote = Quote::new(148_900_000_000, 300, 148_920_000_000, 200);
+//! let tick = Tick::new(quote, 3, 17, 1_499_697_155_788_781_087).with_seq(1);
+//! let header = PacketHeader::data(7, 0, 1, 1);
+//!
+//! let mut bytes = Vec::from(header.as_bytes());
+//! bytes.extend_from_slice(tick.as_bytes());
+//!
+//! let packet = Packet::parse(&bytes).unwrap();
+//! assert_eq!(packet.ticks()[0].as_quote().unwrap().bid_size.get(), 300);
+//! ```
+
+mod digest;
+mod packet;
+mod recovery;
+mod tick;
+
+pub use digest::{Digest, Fingerprint};
+pub use packet::{
+    HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC, Packet, PacketError, PacketHeader,
+    PacketKind, TICKS_PER_PACKET, VERSION,
+};
+pub use recovery::{
+    RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError, RequestKind, Status as ReplyStatus,
+};
+pub use tick::{
+    Body, Clear, Definition, Flags, Kind, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TICK_BYTES,
+    Tick, TickBody, Trade, TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
+};

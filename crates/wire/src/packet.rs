@@ -1,0 +1,508 @@
+//! The packet: a 64-byte header, then ticks.
+
+use core::fmt;
+
+use thiserror::Error;
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::digest::Digest;
+use crate::tick::{TICK_BYTES, Tick};
+
+/// The first four bytes of every packet: `TCST`.
+pub const PACKET_MAGIC: u32 = u32::from_le_bytes(*b"TCST");
+
+/// The version of packets and of recovery messages that this crate reads and writes.
+pub const VERSION: u8 = 1;
+
+/// Size of a packet header in bytes.
+pub const HEADER_BYTES: usize = 64;
+
+/// Ticks in a full packet: with the header 1,408 bytes, which fits an MTU of 1,500.
+pub const TICKS_PER_PACKET: usize = 21;
+
+/// The most ticks that any packet may hold: what fits the largest UDP payload, 65,507 bytes.
+pub const MAX_TICKS_PER_PACKET: usize = (65_507 - HEADER_BYTES) / TICK_BYTES;
+
+/// What a packet is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PacketKind {
+    /// Carries ticks.
+    Data = 1,
+    /// Carries none; says which seq comes next.
+    Heartbeat = 2,
+    /// Carries none; says that the session ended before this seq.
+    EndOfSession = 3,
+}
+
+impl PacketKind {
+    /// The kind with this code, if this version knows it.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<PacketKind> {
+        match code {
+            1 => Some(PacketKind::Data),
+            2 => Some(PacketKind::Heartbeat),
+            3 => Some(PacketKind::EndOfSession),
+            _ => None,
+        }
+    }
+}
+
+/// The header of a packet.
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 4 | magic `TCST` |
+/// | 4 | 1 | version, 1 |
+/// | 5 | 1 | kind, see [`PacketKind`] |
+/// | 6 | 2 | count of ticks that follow |
+/// | 8 | 8 | session: rises with every start of the publisher (ns since the Unix epoch then) |
+/// | 16 | 8 | first seq; in a heartbeat and at the end of session the next seq |
+/// | 24 | 8 | ts_sent, ns since the Unix epoch |
+/// | 32 | 2 | channel |
+/// | 34 | 6 | reserved, 0 |
+/// | 40 | 8 | digest of all ticks before first seq; 0 when the publisher computes none |
+/// | 48 | 8 | previous session; 0 when not known |
+/// | 56 | 8 | last seq of the previous session; 0 when not known |
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub struct PacketHeader {
+    magic: U32,
+    version: u8,
+    kind: u8,
+    count: U16,
+    session: U64,
+    first_seq: U64,
+    ts_sent: U64,
+    channel: U16,
+    reserved: [u8; 6],
+    digest: U64,
+    previous_session: U64,
+    previous_last_seq: U64,
+}
+
+const _: () = {
+    assert!(size_of::<PacketHeader>() == HEADER_BYTES && align_of::<PacketHeader>() == 1);
+    assert!(core::mem::offset_of!(PacketHeader, session) == 8);
+    assert!(core::mem::offset_of!(PacketHeader, first_seq) == 16);
+    assert!(core::mem::offset_of!(PacketHeader, channel) == 32);
+    assert!(core::mem::offset_of!(PacketHeader, digest) == 40);
+    assert!(HEADER_BYTES + TICKS_PER_PACKET * TICK_BYTES == 1_408);
+    assert!(MAX_TICKS_PER_PACKET <= u16::MAX as usize);
+};
+
+impl PacketHeader {
+    /// The header of a data packet; `ts_sent` and the previous session are still 0.
+    #[must_use]
+    pub const fn data(session: u64, channel: u16, first_seq: u64, count: u16) -> PacketHeader {
+        PacketHeader {
+            magic: U32::new(PACKET_MAGIC),
+            version: VERSION,
+            kind: PacketKind::Data as u8,
+            count: U16::new(count),
+            session: U64::new(session),
+            first_seq: U64::new(first_seq),
+            ts_sent: U64::ZERO,
+            channel: U16::new(channel),
+            reserved: [0; 6],
+            digest: U64::ZERO,
+            previous_session: U64::ZERO,
+            previous_last_seq: U64::ZERO,
+        }
+    }
+
+    /// The header of a heartbeat: nothing before `next_seq` is still to come.
+    #[must_use]
+    pub const fn heartbeat(session: u64, channel: u16, next_seq: u64) -> PacketHeader {
+        let mut header = PacketHeader::data(session, channel, next_seq, 0);
+        header.kind = PacketKind::Heartbeat as u8;
+        header
+    }
+
+    /// The header that ends a session: `next_seq` will never be sent.
+    #[must_use]
+    pub const fn end_of_session(session: u64, channel: u16, next_seq: u64) -> PacketHeader {
+        let mut header = PacketHeader::data(session, channel, next_seq, 0);
+        header.kind = PacketKind::EndOfSession as u8;
+        header
+    }
+
+    /// The same header, sent at this time (ns since the Unix epoch).
+    #[must_use]
+    pub const fn with_ts_sent(mut self, ts_sent: u64) -> PacketHeader {
+        self.ts_sent = U64::new(ts_sent);
+        self
+    }
+
+    /// The same header with the digest of all ticks before its first seq.
+    #[must_use]
+    pub const fn with_digest(mut self, digest: Digest) -> PacketHeader {
+        self.digest = U64::new(digest.value());
+        self
+    }
+
+    /// The same header, naming the publisher's previous session and its last seq.
+    #[must_use]
+    pub const fn with_previous(mut self, session: u64, last_seq: u64) -> PacketHeader {
+        self.previous_session = U64::new(session);
+        self.previous_last_seq = U64::new(last_seq);
+        self
+    }
+
+    /// The kind, or `None` for one that this version does not know.
+    #[must_use]
+    pub const fn kind(&self) -> Option<PacketKind> {
+        PacketKind::from_code(self.kind)
+    }
+
+    /// How many ticks follow.
+    #[must_use]
+    pub const fn count(&self) -> u16 {
+        self.count.get()
+    }
+
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> u64 {
+        self.session.get()
+    }
+
+    /// The seq of the first tick; without ticks, the next seq.
+    #[must_use]
+    pub const fn first_seq(&self) -> u64 {
+        self.first_seq.get()
+    }
+
+    /// The seq after the last tick of this packet.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.first_seq.get().wrapping_add(self.count.get() as u64)
+    }
+
+    /// When it was sent, ns since the Unix epoch.
+    #[must_use]
+    pub const fn ts_sent(&self) -> u64 {
+        self.ts_sent.get()
+    }
+
+    /// The channel.
+    #[must_use]
+    pub const fn channel(&self) -> u16 {
+        self.channel.get()
+    }
+
+    /// The digest of all ticks before the first seq; 0 when the publisher computes none.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        Digest::from_value(self.digest.get())
+    }
+
+    /// The publisher's previous session and its last seq, when it knows them.
+    #[must_use]
+    pub const fn previous(&self) -> Option<(u64, u64)> {
+        match self.previous_session.get() {
+            0 => None,
+            session => Some((session, self.previous_last_seq.get())),
+        }
+    }
+}
+
+impl fmt::Debug for PacketHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PacketHeader")
+            .field("kind", &self.kind())
+            .field("session", &self.session())
+            .field("first_seq", &self.first_seq())
+            .field("count", &self.count())
+            .field("ts_sent", &self.ts_sent())
+            .field("channel", &self.channel())
+            .field("digest", &self.digest())
+            .field("previous", &self.previous())
+            .finish()
+    }
+}
+
+/// Why bytes are not a packet that this version can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PacketError {
+    /// Shorter than a header.
+    #[error("{have} bytes are too few for a packet header of 64")]
+    Truncated {
+        /// How many bytes there were.
+        have: usize,
+    },
+    /// Another application's datagram.
+    #[error("not a tickcast packet: magic {found:#010x}")]
+    Foreign {
+        /// The first four bytes.
+        found: u32,
+    },
+    /// A later version of the layout.
+    #[error("packet of version {found}, this reader knows {VERSION}: update the subscriber")]
+    NewerVersion {
+        /// The version.
+        found: u8,
+    },
+    /// A kind of packet this version does not know; version 0 counts as malformed too.
+    #[error("packet of unknown kind {found}")]
+    UnknownKind {
+        /// The code of the kind.
+        found: u8,
+    },
+    /// The count does not agree with the bytes, or with the kind.
+    #[error("packet kind {kind:?} with count {count} and {body} bytes after the header")]
+    WrongLength {
+        /// The kind of the packet.
+        kind: PacketKind,
+        /// The count in the header.
+        count: u16,
+        /// The bytes after the header.
+        body: usize,
+    },
+    /// Seq 0, or seqs past the largest number.
+    #[error("first seq {first_seq} with count {count} is out of range")]
+    SeqOutOfRange {
+        /// The first seq in the header.
+        first_seq: u64,
+        /// The count in the header.
+        count: u16,
+    },
+    /// The ticks do not carry the seqs that the header promises.
+    #[error("ticks do not carry the seqs {first_seq} and up that the header names")]
+    WrongTickSeq {
+        /// The first seq in the header.
+        first_seq: u64,
+    },
+}
+
+/// A packet that was checked: a view of received bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    header: &'a PacketHeader,
+    kind: PacketKind,
+    ticks: &'a [Tick],
+}
+
+impl<'a> Packet<'a> {
+    /// Checks the bytes of one datagram once; after that the packet is borrowed as it lies.
+    ///
+    /// # Errors
+    /// See [`PacketError`]: every way in which the bytes can be wrong has its own case.
+    #[inline]
+    pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, PacketError> {
+        let Ok((header, body)) = PacketHeader::ref_from_prefix(bytes) else {
+            return Err(PacketError::Truncated { have: bytes.len() });
+        };
+        if header.magic.get() != PACKET_MAGIC {
+            return Err(PacketError::Foreign {
+                found: header.magic.get(),
+            });
+        }
+        if header.version > VERSION {
+            return Err(PacketError::NewerVersion {
+                found: header.version,
+            });
+        }
+        let Some(kind) = header.kind().filter(|_| header.version == VERSION) else {
+            return Err(PacketError::UnknownKind { found: header.kind });
+        };
+        let count = header.count();
+        let wrong_length = PacketError::WrongLength {
+            kind,
+            count,
+            body: body.len(),
+        };
+        if (kind == PacketKind::Data) != (count > 0) {
+            return Err(wrong_length);
+        }
+        let Ok(ticks) = <[Tick]>::ref_from_bytes_with_elems(body, usize::from(count)) else {
+            return Err(wrong_length);
+        };
+        let first_seq = header.first_seq();
+        // The largest number is kept free, so that a next seq always exists.
+        if first_seq == 0 || first_seq >= u64::MAX - u64::from(count) {
+            return Err(PacketError::SeqOutOfRange { first_seq, count });
+        }
+        if !carries_seqs(ticks, first_seq) {
+            return Err(PacketError::WrongTickSeq { first_seq });
+        }
+        Ok(Packet {
+            header,
+            kind,
+            ticks,
+        })
+    }
+
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &'a PacketHeader {
+        self.header
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn kind(&self) -> PacketKind {
+        self.kind
+    }
+
+    /// The ticks, in order: tick `i` has seq `first_seq + i`.
+    #[must_use]
+    pub const fn ticks(&self) -> &'a [Tick] {
+        self.ticks
+    }
+}
+
+/// Whether tick `i` has seq `first_seq + i`, for all of them, without a branch a tick.
+#[inline]
+pub(crate) fn carries_seqs(ticks: &[Tick], first_seq: u64) -> bool {
+    let mut seq = first_seq;
+    let mut wrong = 0;
+    for tick in ticks {
+        wrong |= tick.seq() ^ seq;
+        seq = seq.wrapping_add(1);
+    }
+    wrong == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tick::{Clear, Quote};
+    use proptest::prelude::*;
+
+    fn packet(first_seq: u64, count: u16) -> Vec<u8> {
+        let header = PacketHeader::data(0x0102, 9, first_seq, count)
+            .with_ts_sent(0x0a0b)
+            .with_digest(Digest::from_value(0x0c))
+            .with_previous(0x0d, 0x0e);
+        let mut bytes = Vec::from(header.as_bytes());
+        for i in 0..u64::from(count) {
+            let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 5, 6);
+            bytes.extend_from_slice(tick.with_seq(first_seq.wrapping_add(i)).as_bytes());
+        }
+        bytes
+    }
+
+    const HEADER: [u8; 64] = [
+        b'T', b'C', b'S', b'T', 1, 1, 2, 0, // magic, version, kind, count
+        2, 1, 0, 0, 0, 0, 0, 0, // session
+        7, 0, 0, 0, 0, 0, 0, 0, // first seq
+        0x0b, 0x0a, 0, 0, 0, 0, 0, 0, // ts_sent
+        9, 0, 0, 0, 0, 0, 0, 0, // channel, reserved
+        0x0c, 0, 0, 0, 0, 0, 0, 0, // digest
+        0x0d, 0, 0, 0, 0, 0, 0, 0, // previous session
+        0x0e, 0, 0, 0, 0, 0, 0, 0, // its last seq
+    ];
+
+    #[test]
+    fn golden_header_both_ways() {
+        let bytes = packet(7, 2);
+        assert_eq!(bytes[..64], HEADER);
+        let parsed = Packet::parse(&bytes).unwrap();
+        assert_eq!(parsed.kind(), PacketKind::Data);
+        assert_eq!(parsed.header().previous(), Some((0x0d, 0x0e)));
+        assert_eq!(parsed.header().next_seq(), 9);
+        assert_eq!(parsed.ticks().len(), 2);
+    }
+
+    #[test]
+    fn heartbeat_and_end_carry_no_ticks() {
+        for (header, kind) in [
+            (PacketHeader::heartbeat(1, 0, 5), PacketKind::Heartbeat),
+            (
+                PacketHeader::end_of_session(1, 0, 5),
+                PacketKind::EndOfSession,
+            ),
+        ] {
+            let parsed = Packet::parse(header.as_bytes()).unwrap();
+            assert_eq!((parsed.kind(), parsed.ticks().len()), (kind, 0));
+            let mut with_tick = Vec::from(header.as_bytes());
+            with_tick.extend_from_slice(Tick::new(Clear::default(), 0u16, 0, 0).as_bytes());
+            assert!(matches!(
+                Packet::parse(&with_tick),
+                Err(PacketError::WrongLength { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = packet(7, 2);
+        for len in 0..bytes.len() {
+            let expected_truncated = len < HEADER_BYTES;
+            match Packet::parse(&bytes[..len]) {
+                Err(PacketError::Truncated { have }) => assert!(expected_truncated && have == len),
+                Err(PacketError::WrongLength { body, .. }) => assert_eq!(body, len - 64),
+                other => panic!("{len} bytes gave {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_single_byte_change_is_refused_or_really_valid() {
+        let bytes = packet(7, 2);
+        for at in 0..bytes.len() {
+            for value in 0..=255u8 {
+                let mut changed = bytes.clone();
+                changed[at] = value;
+                let Ok(parsed) = Packet::parse(&changed) else {
+                    continue;
+                };
+                assert_eq!(parsed.header().count(), 2, "byte {at} = {value}");
+                assert_eq!(parsed.ticks()[1].seq(), parsed.header().first_seq() + 1);
+                let in_checked_fields = at < 8 || (16..24).contains(&at);
+                assert!(
+                    !in_checked_fields || changed == bytes,
+                    "byte {at} = {value}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lies_are_named() {
+        let mut newer = packet(1, 1);
+        newer[4] = 2;
+        assert_eq!(
+            Packet::parse(&newer).unwrap_err(),
+            PacketError::NewerVersion { found: 2 }
+        );
+        let mut foreign = packet(1, 1);
+        foreign[0] = b'X';
+        assert!(matches!(
+            Packet::parse(&foreign),
+            Err(PacketError::Foreign { .. })
+        ));
+        let mut kind = packet(1, 1);
+        kind[5] = 200;
+        assert_eq!(
+            Packet::parse(&kind).unwrap_err(),
+            PacketError::UnknownKind { found: 200 }
+        );
+        for count in [0u16, 2, u16::MAX] {
+            let mut lie = packet(1, 1);
+            lie[6..8].copy_from_slice(&count.to_le_bytes());
+            assert!(matches!(
+                Packet::parse(&lie),
+                Err(PacketError::WrongLength { .. })
+            ));
+        }
+        for first_seq in [0, u64::MAX, u64::MAX - 2] {
+            let parsed = Packet::parse(&packet(first_seq, 2)).map(|_| ());
+            assert!(matches!(parsed, Err(PacketError::SeqOutOfRange { .. })));
+        }
+        assert!(Packet::parse(&packet(u64::MAX - 3, 2)).is_ok());
+        let mut swapped = packet(1, 2);
+        swapped[64 + 8] = 2;
+        let error = Packet::parse(&swapped).unwrap_err();
+        assert_eq!(error, PacketError::WrongTickSeq { first_seq: 1 });
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Packet::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! The recovery channel: 64-byte requests, 64-byte replies followed by ticks.
+
+use thiserror::Error;
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::packet::VERSION;
+
+/// The first four bytes of every request and reply: `TCRQ`.
+pub const RECOVERY_MAGIC: u32 = u32::from_le_bytes(*b"TCRQ");
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RequestKind {
+    /// Ticks `first_seq .. first_seq + count` of `session`, as they were sent.
+    Retransmit = 1,
+    /// The image as of a seq no smaller than `first_seq`; `session` 0 means the current one.
+    Snapshot = 2,
+    /// From now on the publisher stays within its window of this client's position. `first_seq` is
+    /// the next seq the client wants.
+    FlowJoin = 3,
+    /// The client's position after [`RequestKind::FlowJoin`]: `first_seq` is the next seq it
+    /// wants. It gets no reply.
+    Position = 4,
+}
+
+impl RequestKind {
+    /// The kind with this code, if this version knows it.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<RequestKind> {
+        match code {
+            1 => Some(RequestKind::Retransmit),
+            2 => Some(RequestKind::Snapshot),
+            3 => Some(RequestKind::FlowJoin),
+            4 => Some(RequestKind::Position),
+            _ => None,
+        }
+    }
+}
+
+/// A request of a subscriber.
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 4 | magic `TCRQ` |
+/// | 4 | 1 | version, 1 |
+/// | 5 | 1 | kind, see [`RequestKind`] |
+/// | 6 | 2 | channel |
+/// | 8 | 8 | session; 0 = the current one, for a snapshot and to join flow control |
+/// | 16 | 8 | first seq, see [`RequestKind`] |
+/// | 24 | 8 | count of ticks, for a retransmit; otherwise 0 |
+/// | 32 | 8 | id, repeated in the reply |
+/// | 40 | 24 | reserved, 0 |
+#[derive(
+    FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq, Debug,
+)]
+#[repr(C)]
+pub struct Request {
+    magic: U32,
+    version: u8,
+    kind: u8,
+    channel: U16,
+    session: U64,
+    first_seq: U64,
+    count: U64,
+    id: U64,
+    reserved: [u8; 24],
+}
+
+/// Why 64 bytes are not a request that this version can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// Another application's bytes.
+    #[error("not a tickcast request: magic {found:#010x}")]
+    Foreign {
+        /// The first four bytes.
+        found: u32,
+    },
+    /// A later version of the layout.
+    #[error("request of version {found}, this server knows {VERSION}: update the publisher")]
+    NewerVersion {
+        /// The version.
+        found: u8,
+    },
+    /// A kind of request this version does not know; version 0 counts as unknown too.
+    #[error("request of unknown kind {found}")]
+    UnknownKind {
+        /// The code of the kind.
+        found: u8,
+    },
+    /// A retransmit of no ticks, of seq 0, or past the largest number.
+    #[error("retransmit of {count} ticks from seq {first_seq} names no range")]
+    NoRange {
+        /// The first seq in the request.
+        first_seq: u64,
+        /// The count in the request.
+        count: u64,
+    },
+}
+
+impl Request {
+    /// A request of this kind.
+    #[must_use]
+    pub const fn new(
+        kind: RequestKind,
+        session: u64,
+        channel: u16,
+        first_seq: u64,
+        count: u64,
+        id: u64,
+    ) -> Request {
+        Request {
+            magic: U32::new(RECOVERY_MAGIC),
+            version: VERSION,
+            kind: kind as u8,
+            channel: U16::new(channel),
+            session: U64::new(session),
+            first_seq: U64::new(first_seq),
+            count: U64::new(count),
+            id: U64::new(id),
+            reserved: [0; 24],
+        }
+    }
+
+    /// Checks the request and gives its kind.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn check(&self) -> Result<RequestKind, RequestError> {
+        if self.magic.get() != RECOVERY_MAGIC {
+            return Err(RequestError::Foreign {
+                found: self.magic.get(),
+            });
+        }
+        if self.version > VERSION {
+            return Err(RequestError::NewerVersion {
+                found: self.version,
+            });
+        }
+        let kind = RequestKind::from_code(self.kind).filter(|_| self.version == VERSION);
+        let kind = kind.ok_or(RequestError::UnknownKind { found: self.kind })?;
+        let (first_seq, count) = (self.first_seq(), self.count());
+        let names_range = first_seq > 0 && count > 0 && first_seq.checked_add(count).is_some();
+        if kind == RequestKind::Retransmit && !names_range {
+            return Err(RequestError::NoRange { first_seq, count });
+        }
+        Ok(kind)
+    }
+
+    /// The channel.
+    #[must_use]
+    pub const fn channel(&self) -> u16 {
+        self.channel.get()
+    }
+
+    /// The session it asks about; 0 = the current one.
+    #[must_use]
+    pub const fn session(&self) -> u64 {
+        self.session.get()
+    }
+
+    /// The first seq, see [`RequestKind`].
+    #[must_use]
+    pub const fn first_seq(&self) -> u64 {
+        self.first_seq.get()
+    }
+
+    /// How many ticks a retransmit asks for.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count.get()
+    }
+
+    /// The client's number of the request.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id.get()
+    }
+}
+
+/// What became of a request; each says what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Served: `count` ticks follow. Detail of a flow-control join: the window in ticks.
+    Ok = 0,
+    /// The store no longer has it. Detail: the oldest seq it has. Take a snapshot.
+    TooOld = 1,
+    /// Not published yet. Detail: the next seq to be published. Ask again later.
+    NotYet = 2,
+    /// Another session is running. Detail: the current session.
+    OtherSession = 3,
+    /// More ticks than one request may ask for. Detail: the most. Ask for less.
+    TooLarge = 4,
+    /// Too many clients or bytes. Detail: ns after which to ask again.
+    Busy = 5,
+    /// Not a request of this version. The connection is closed.
+    Malformed = 6,
+    /// The publisher was started without flow control.
+    FlowControlOff = 7,
+}
+
+impl Status {
+    /// The status with this code, if this version knows it.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Status> {
+        match code {
+            0 => Some(Status::Ok),
+            1 => Some(Status::TooOld),
+            2 => Some(Status::NotYet),
+            3 => Some(Status::OtherSession),
+            4 => Some(Status::TooLarge),
+            5 => Some(Status::Busy),
+            6 => Some(Status::Malformed),
+            7 => Some(Status::FlowControlOff),
+            _ => None,
+        }
+    }
+}
+
+/// The header of a reply.
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 4 | magic `TCRQ` |
+/// | 4 | 1 | version, 1 |
+/// | 5 | 1 | kind of the request |
+/// | 6 | 1 | status, see [`Status`] |
+/// | 7 | 1 | reserved, 0 |
+/// | 8 | 8 | the publisher's current session |
+/// | 16 | 8 | retransmit: seq of the first tick that follows; snapshot: the seq it is as of |
+/// | 24 | 8 | count of ticks that follow |
+/// | 32 | 8 | id of the request |
+/// | 40 | 8 | detail, by status |
+/// | 48 | 8 | snapshot: digest of all ticks up to the seq it is as of; 0 = none |
+/// | 56 | 8 | reserved, 0 |
+#[derive(
+    FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq, Debug,
+)]
+#[repr(C)]
+pub struct Reply {
+    magic: U32,
+    version: u8,
+    kind: u8,
+    status: u8,
+    reserved: u8,
+    session: U64,
+    first_seq: U64,
+    count: U64,
+    id: U64,
+    detail: U64,
+    digest: U64,
+    reserved_2: [u8; 8],
+}
+
+const _: () = assert!(size_of::<Request>() == 64 && align_of::<Request>() == 1);
+const _: () = assert!(size_of::<Reply>() == 64 && align_of::<Reply>() == 1);
+
+/// Why 64 bytes are not the reply to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ReplyError {
+    /// Another application's bytes.
+    #[error("not a tickcast reply: magic {found:#010x}")]
+    Foreign {
+        /// The first four bytes.
+        found: u32,
+    },
+    /// A later version of the layout.
+    #[error("reply of version {found}, this client knows {VERSION}: update the subscriber")]
+    NewerVersion {
+        /// The version.
+        found: u8,
+    },
+    /// A status this version does not know; version 0 counts as unknown too.
+    #[error("reply of unknown status {found}")]
+    UnknownStatus {
+        /// The code of the status.
+        found: u8,
+    },
+    /// A reply to something that was not asked.
+    #[error("reply to request {found}, the one waiting is {expected}")]
+    WrongId {
+        /// The id of the request that waits.
+        expected: u64,
+        /// The id in the reply.
+        found: u64,
+    },
+    /// An answer that is not what was asked: another kind, range or count.
+    #[error("{count} ticks from seq {first_seq} are not what was asked for")]
+    WrongRange {
+        /// The first seq in the reply.
+        first_seq: u64,
+        /// The count in the reply.
+        count: u64,
+    },
+}
+
+impl Reply {
+    /// A reply to `request` with this status and detail, and no ticks yet.
+    #[must_use]
+    pub const fn new(request: &Request, session: u64, status: Status, detail: u64) -> Reply {
+        Reply {
+            magic: U32::new(RECOVERY_MAGIC),
+            version: VERSION,
+            kind: request.kind,
+            status: status as u8,
+            reserved: 0,
+            session: U64::new(session),
+            first_seq: U64::ZERO,
+            count: U64::ZERO,
+            id: request.id,
+            detail: U64::new(detail),
+            digest: U64::ZERO,
+            reserved_2: [0; 8],
+        }
+    }
+
+    /// The same reply, announcing `count` ticks; for `first_seq` see [`Reply`].
+    #[must_use]
+    pub const fn with_ticks(mut self, first_seq: u64, count: u64) -> Reply {
+        self.first_seq = U64::new(first_seq);
+        self.count = U64::new(count);
+        self
+    }
+
+    /// Checks that this answers `request` and gives the status. A served retransmit has exactly
+    /// the range that was asked for; a served snapshot is no older than asked for.
+    ///
+    /// # Errors
+    /// See [`ReplyError`].
+    pub fn check(&self, request: &Request) -> Result<Status, ReplyError> {
+        if self.magic.get() != RECOVERY_MAGIC {
+            return Err(ReplyError::Foreign {
+                found: self.magic.get(),
+            });
+        }
+        if self.version > VERSION {
+            return Err(ReplyError::NewerVersion {
+                found: self.version,
+            });
+        }
+        let status = Status::from_code(self.status).filter(|_| self.version == VERSION);
+        let status = status.ok_or(ReplyError::UnknownStatus { found: self.status })?;
+        if self.id != request.id {
+            return Err(ReplyError::WrongId {
+                expected: request.id(),
+                found: self.id(),
+            });
+        }
+        let as_asked = match (status, RequestKind::from_code(request.kind)) {
+            (Status::Ok, Some(RequestKind::Retransmit)) => {
+                self.first_seq == request.first_seq && self.count == request.count
+            }
+            (Status::Ok, Some(RequestKind::Snapshot)) => {
+                self.first_seq() >= request.first_seq() && self.first_seq() < u64::MAX
+            }
+            _ => self.count() == 0,
+        };
+        if as_asked && self.kind == request.kind {
+            return Ok(status);
+        }
+        Err(ReplyError::WrongRange {
+            first_seq: self.first_seq(),
+            count: self.count(),
+        })
+    }
+
+    /// The publisher's current session.
+    #[must_use]
+    pub const fn session(&self) -> u64 {
+        self.session.get()
+    }
+
+    /// Retransmit: seq of the first tick that follows; snapshot: the seq it is as of.
+    #[must_use]
+    pub const fn first_seq(&self) -> u64 {
+        self.first_seq.get()
+    }
+
+    /// How many ticks follow.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count.get()
+    }
+
+    /// The id of the request.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id.get()
+    }
+
+    /// What the status needs to say more, see [`Status`].
+    #[must_use]
+    pub const fn detail(&self) -> u64 {
+        self.detail.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request::new(RequestKind::Retransmit, 0x0102, 3, 4, 5, 6)
+    }
+
+    const REQUEST: [u8; 64] = {
+        let mut bytes = [0; 64];
+        (bytes[0], bytes[1], bytes[2], bytes[3]) = (b'T', b'C', b'R', b'Q');
+        (bytes[4], bytes[5], bytes[6]) = (1, 1, 3);
+        (bytes[8], bytes[9]) = (2, 1);
+        (bytes[16], bytes[24], bytes[32]) = (4, 5, 6);
+        bytes
+    };
+
+    const REPLY: [u8; 64] = {
+        let mut bytes = REQUEST;
+        (bytes[6], bytes[40]) = (1, 9);
+        (bytes[16], bytes[24]) = (0, 0);
+        bytes
+    };
+
+    #[test]
+    fn golden_bytes_both_ways() {
+        let mut bytes = [0xa5; 64];
+        request().write_to(&mut bytes).unwrap();
+        assert_eq!(bytes, REQUEST);
+        assert_eq!(*Request::ref_from_bytes(&REQUEST).unwrap(), request());
+
+        let reply = Reply::new(&request(), 0x0102, Status::TooOld, 9);
+        reply.write_to(&mut bytes).unwrap();
+        assert_eq!(bytes, REPLY);
+        assert_eq!(*Reply::ref_from_bytes(&REPLY).unwrap(), reply);
+    }
+
+    #[test]
+    fn every_single_byte_change_of_a_request_is_refused_or_really_valid() {
+        for at in 0..64 {
+            for value in 0..=255u8 {
+                let mut bytes = REQUEST;
+                bytes[at] = value;
+                let request = Request::read_from_bytes(&bytes).unwrap();
+                match request.check() {
+                    Ok(RequestKind::Retransmit) => {
+                        assert!(at >= 6 || bytes == REQUEST);
+                        assert!(request.count() > 0 && request.first_seq() > 0);
+                    }
+                    Ok(_) => assert_eq!(at, 5),
+                    Err(_) => assert_ne!(bytes, REQUEST),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_that_name_nothing_are_refused() {
+        for (first_seq, count) in [(0, 1), (1, 0), (u64::MAX, 1), (2, u64::MAX)] {
+            let request = Request::new(RequestKind::Retransmit, 1, 0, first_seq, count, 0);
+            assert_eq!(
+                request.check(),
+                Err(RequestError::NoRange { first_seq, count })
+            );
+        }
+        assert!(
+            Request::new(RequestKind::Snapshot, 0, 0, 0, 0, 0)
+                .check()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn replies_must_answer_what_was_asked() {
+        let request = request();
+        let ok = Reply::new(&request, 1, Status::Ok, 0);
+        assert_eq!(ok.with_ticks(4, 5).check(&request), Ok(Status::Ok));
+        for (first_seq, count) in [(3, 5), (4, 4), (4, 6), (0, 0)] {
+            let error = ok.with_ticks(first_seq, count).check(&request).unwrap_err();
+            assert_eq!(error, ReplyError::WrongRange { first_seq, count });
+        }
+        let other = Request::new(RequestKind::Retransmit, 1, 3, 4, 5, 7);
+        let error = ok.with_ticks(4, 5).check(&other).unwrap_err();
+        assert_eq!(
+            error,
+            ReplyError::WrongId {
+                expected: 7,
+                found: 6
+            }
+        );
+
+        let snapshot = Request::new(RequestKind::Snapshot, 0, 0, 100, 0, 1);
+        let ok = Reply::new(&snapshot, 1, Status::Ok, 0);
+        assert_eq!(ok.with_ticks(100, 7).check(&snapshot), Ok(Status::Ok));
+        assert!(ok.with_ticks(99, 7).check(&snapshot).is_err());
+    }
+
+    #[test]
+    fn every_single_byte_change_of_a_reply_is_refused_or_really_valid() {
+        for at in 0..64 {
+            for value in 0..=255u8 {
+                let mut bytes = REPLY;
+                bytes[at] = value;
+                let reply = Reply::read_from_bytes(&bytes).unwrap();
+                if let Ok(status) = reply.check(&request()) {
+                    assert_eq!(reply.id(), 6);
+                    assert!(status != Status::Ok && reply.count() == 0);
+                }
+            }
+        }
+    }
+}
