@@ -5,11 +5,11 @@
 //! This crate never allocates, reads a clock, does input or output, or uses `unsafe`.
 //!
 //! ```
-//! use tickcast_wire::{Packet, PacketHeader, Quote, Tick};
+//! use tickcast_wire::{Packet, PacketHeader, Quote, Tick, Venue};
 //! use zerocopy::IntoBytes;
 //!
 //! let quote = Quote::new(148_900_000_000, 300, 148_920_000_000, 200);
-//! let tick = Tick::new(quote, 3, 17, 1_499_697_155_788_781_087).with_seq(1);
+//! let tick = Tick::new(quote, Venue::IEX, 17, 1_499_697_155_788_781_087).with_seq(1);
 //! let header = PacketHeader::data(7, 0, 1, 1);
 //!
 //! let mut bytes = Vec::from(header.as_bytes());
