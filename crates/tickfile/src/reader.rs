@@ -1,0 +1,351 @@
+//! The one reader over all formats, and what its parts have in common.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tickcast_wire::Tick;
+
+use crate::detect::{self, Detected};
+use crate::iex::{IexError, IexReader};
+use crate::itch::{ItchError, ItchReader};
+use crate::map::Map;
+use crate::source::Source;
+
+/// How many ticks a part reader is asked for at a time: 64 KiB of them.
+pub(crate) const CHUNK_TICKS: usize = 1024;
+
+/// What a tick file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// The native file.
+    Ticks,
+    /// Nasdaq TotalView-ITCH 5.0, BinaryFILE.
+    Itch50,
+    /// IEX TOPS 1.6 in a pcap or pcapng capture.
+    IexTops16,
+    /// CSV with the columns of `docs/tick-files.md`.
+    Csv,
+}
+
+impl Format {
+    /// The name used in reports: `ticks`, `itch50`, `iex-tops16`, `csv`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Ticks => "ticks",
+            Format::Itch50 => "itch50",
+            Format::IexTops16 => "iex-tops16",
+            Format::Csv => "csv",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a reader met so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Messages by their type on the venue's wire (`A`, `Q`, …); rows by their kind in `.ticks`
+    /// and CSV files.
+    pub messages: BTreeMap<String, u64>,
+    /// Messages that should have given a tick and could not, by reason (`unknown_order`, …).
+    /// Messages of a type that never gives a tick are not among them.
+    pub skipped: BTreeMap<&'static str, u64>,
+}
+
+/// Something about the file that its ticks do not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A `.ticks` file without an end mark: its writer was stopped. Everything up to the last
+    /// good block was read.
+    TornTail {
+        /// Where the good part of the file ends.
+        offset: u64,
+        /// Bytes after it, which were passed over.
+        bytes: u64,
+        /// Ticks in the good part.
+        ticks: u64,
+    },
+    /// The file ends inside a message or a record of a capture. Everything before it was read.
+    CutMessage {
+        /// Where the cut message begins, in what the file unpacks to.
+        offset: u64,
+        /// How many bytes of it are there.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::TornTail {
+                offset,
+                bytes,
+                ticks,
+            } => write!(
+                f,
+                "the file was not closed: recovered {ticks} ticks up to byte {offset}, passed over \
+                 {bytes} bytes after it"
+            ),
+            Notice::CutMessage { offset, bytes } => write!(
+                f,
+                "the file ends inside a message: passed over its {bytes} bytes at byte {offset}"
+            ),
+        }
+    }
+}
+
+/// Why a file cannot be opened as a tick file.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The operating system says no.
+    #[error("cannot open {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A directory, a pipe, a device.
+    #[error("{path} is {what}; give a regular file")]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// No bytes.
+    #[error("{path} is empty; a tick file has at least a header")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The content is none of the formats.
+    #[error(
+        "{path} is {found}; readable are .ticks, CSV with tickcast's header line, Nasdaq ITCH 5.0 \
+         BinaryFILE, and IEX TOPS 1.6 in pcap or pcapng, the last three also gzipped"
+    )]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+    },
+    /// The format is known, the beginning of the file is damaged or of an unreadable sort.
+    #[error("{path}: {source}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ReadError,
+    },
+}
+
+/// Why a file cannot be read on. Offsets count bytes of what the file unpacks to.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// The gzip stream is damaged or ends early.
+    #[error("the gzip stream is damaged or cut, {offset} bytes into what it unpacks to: {message}")]
+    Gzip {
+        /// Bytes unpacked before.
+        offset: u64,
+        /// What the decoder says.
+        message: String,
+    },
+    /// An ITCH file is damaged.
+    #[error(transparent)]
+    Itch(#[from] ItchError),
+    /// A capture is damaged or is not IEX TOPS.
+    #[error(transparent)]
+    Iex(#[from] IexError),
+}
+
+/// What the reader of one format does.
+pub(crate) trait TickReader {
+    /// Appends the next ticks to `out`: some while there are any, about [`CHUNK_TICKS`] at a time,
+    /// none at the end of the file. Ticks appended before an error count; after an error it is
+    /// not called again.
+    fn fill(&mut self, out: &mut Vec<Tick>) -> Result<(), ReadError>;
+
+    /// What it met so far.
+    fn tally(&self) -> Tally;
+
+    /// Bytes consumed of the file as it lies on disk.
+    fn position(&self) -> u64;
+
+    /// What is to be said about the file; complete once it was read to its end.
+    fn notice(&self) -> Option<&Notice>;
+}
+
+/// Opens a tick file; its content decides the format.
+///
+/// # Errors
+/// When it cannot be opened, is not a regular file, or is of no known format.
+pub fn open(path: &Path) -> Result<Reader, OpenError> {
+    let source = Source::new(map(path)?);
+    let size = source.size();
+    let inner = part_reader(path, source)?;
+    Ok(Reader {
+        inner,
+        size,
+        ticks: Vec::with_capacity(CHUNK_TICKS),
+        at: 0,
+        error: None,
+        finished: false,
+    })
+}
+
+/// Maps the file, after a look at what it is: opening a pipe would wait for its other end.
+fn map(path: &Path) -> Result<Map, OpenError> {
+    let io_error = |source| OpenError::Io {
+        path: path.into(),
+        source,
+    };
+    let metadata = path.metadata().map_err(io_error)?;
+    if !metadata.is_file() {
+        return Err(OpenError::NotAFile {
+            path: path.into(),
+            what: if metadata.is_dir() {
+                "a directory"
+            } else {
+                "a pipe or device"
+            },
+        });
+    }
+    let file = File::open(path).map_err(io_error)?;
+    let map = Map::of(&file).map_err(io_error)?;
+    if map.is_empty() {
+        return Err(OpenError::Empty { path: path.into() });
+    }
+    Ok(map)
+}
+
+fn part_reader(path: &Path, mut source: Source) -> Result<Inner, OpenError> {
+    let damaged = |source| OpenError::Damaged {
+        path: path.into(),
+        source,
+    };
+    Ok(match detect::detect(&mut source).map_err(damaged)? {
+        Detected::Known(Format::Itch50) => Inner::Itch(ItchReader::new(source)),
+        Detected::Known(Format::IexTops16) => {
+            Inner::Iex(IexReader::open(source).map_err(damaged)?)
+        }
+        detected => {
+            return Err(OpenError::Unknown {
+                path: path.into(),
+                found: detected.to_string(),
+            });
+        }
+    })
+}
+
+enum Inner {
+    Itch(ItchReader),
+    Iex(IexReader),
+}
+
+impl Inner {
+    fn part(&self) -> &dyn TickReader {
+        match self {
+            Inner::Itch(reader) => reader,
+            Inner::Iex(reader) => reader,
+        }
+    }
+
+    fn part_mut(&mut self) -> &mut dyn TickReader {
+        match self {
+            Inner::Itch(reader) => reader,
+            Inner::Iex(reader) => reader,
+        }
+    }
+}
+
+/// Reads a tick file: an iterator of its ticks, in the order of the file.
+///
+/// Ticks of `.ticks` and CSV files are given as they were recorded; those of venue formats have
+/// `seq` and `ts_due` 0. After an error the iterator has ended.
+pub struct Reader {
+    inner: Inner,
+    size: u64,
+    ticks: Vec<Tick>,
+    at: usize,
+    error: Option<ReadError>,
+    finished: bool,
+}
+
+impl Reader {
+    /// What the file is.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match self.inner {
+            Inner::Itch(_) => Format::Itch50,
+            Inner::Iex(_) => Format::IexTops16,
+        }
+    }
+
+    /// What was met so far. Made on demand: ask at the end, not for every tick.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.inner.part().tally()
+    }
+
+    /// Bytes consumed of the file as it lies on disk; of a gzipped file, what has been unpacked.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.inner.part().position()
+    }
+
+    /// Size of the file as it lies on disk, in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What is to be said about the file beside its ticks; complete once it was read to its end.
+    #[must_use]
+    pub fn notice(&self) -> Option<&Notice> {
+        self.inner.part().notice()
+    }
+
+    /// Gets the next chunk, or the end, or the error that came after the last tick.
+    #[cold]
+    fn refill(&mut self) -> Option<Result<Tick, ReadError>> {
+        if let Some(error) = self.error.take() {
+            self.finished = true;
+            return Some(Err(error));
+        }
+        if self.finished {
+            return None;
+        }
+        self.ticks.clear();
+        self.at = 0;
+        self.error = self.inner.part_mut().fill(&mut self.ticks).err();
+        if self.ticks.is_empty() && self.error.is_none() {
+            self.finished = true;
+        }
+        self.next()
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<Tick, ReadError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<Tick, ReadError>> {
+        match self.ticks.get(self.at) {
+            Some(&tick) => {
+                self.at += 1;
+                Some(Ok(tick))
+            }
+            None => self.refill(),
+        }
+    }
+}
