@@ -27,7 +27,7 @@ mod tick;
 pub use digest::{Digest, Fingerprint};
 pub use packet::{
     HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC, Packet, PacketError, PacketHeader,
-    PacketKind, TICKS_PER_PACKET, VERSION,
+    PacketKind, TICKS_PER_PACKET, VERSION, carries_seqs,
 };
 pub use recovery::{
     RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError, RequestKind, Status as ReplyStatus,

@@ -355,7 +355,8 @@ impl<'a> Packet<'a> {
 
 /// Whether tick `i` has seq `first_seq + i`, for all of them, without a branch a tick.
 #[inline]
-pub(crate) fn carries_seqs(ticks: &[Tick], first_seq: u64) -> bool {
+#[must_use]
+pub fn carries_seqs(ticks: &[Tick], first_seq: u64) -> bool {
     let mut seq = first_seq;
     let mut wrong = 0;
     for tick in ticks {
