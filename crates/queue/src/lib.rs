@@ -1,1 +1,35 @@
-//! Placeholder until its room is built.
+//! A lock-free broadcast ring of 64-byte lines: one producer, many readers, each at its own pace.
+//!
+//! The producer never waits and never knows how many readers there are. A reader that falls more
+//! than a whole ring behind is [`Lapped`]: it is told so, and where to go on is its choice. What a
+//! reader returns is never torn, never out of order, never twice. Lines are published in batches,
+//! and a batch becomes visible at once.
+//!
+//! The ring knows only lines of eight 64-bit words. It never allocates after [`ring`], never
+//! locks, never blocks, never reads a clock, and uses no `unsafe`.
+//!
+//! ```
+//! use tickcast_queue::{Line, ring};
+//!
+//! let (mut producer, ring) = ring(1024);
+//! let mut reader = ring.reader();
+//!
+//! let mark: Line = [2; 8];
+//! producer.publish(&mark, [[10; 8], [11; 8]]);
+//!
+//! let mut lines = [Line::default(); 64];
+//! assert_eq!(reader.read(&mut lines), Ok(3));
+//! assert_eq!(lines[..3], [mark, [10; 8], [11; 8]]);
+//!
+//! drop(producer);
+//! assert!(reader.is_closed());
+//! ```
+
+mod producer;
+mod reader;
+mod ring;
+mod sync;
+
+pub use producer::Producer;
+pub use reader::{Cursor, Lapped, Reader};
+pub use ring::{LINE_WORDS, Line, Ring, ring};
