@@ -1,0 +1,227 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use foldhash::fast::RandomState;
+
+use crate::book::{BestBidOffer, Book, Side};
+use crate::error::BookError;
+
+/// How much the books may hold. What goes beyond is refused with a typed error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Orders that rest at one time, over all instruments; default 16,777,216, at most
+    /// 4,294,967,295. An order takes about 40 bytes.
+    pub max_orders: usize,
+    /// Instruments are numbered below this; default 65,536. An instrument takes 48 bytes and its
+    /// levels.
+    pub max_instruments: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_orders: 1 << 24,
+            max_instruments: 1 << 16,
+        }
+    }
+}
+
+/// A resting order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Price, `× 1e-9`.
+    pub price: i64,
+    /// What is left of it, in units of the instrument; not 0.
+    pub size: u32,
+    /// The instrument: an index, so best numbered densely.
+    pub instrument: u32,
+    /// The side it rests on.
+    pub side: Side,
+}
+
+/// What a message did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The order that the message names, as it was before the message.
+    pub order: Order,
+    /// The best bid and offer of its instrument after the message, if the message changed a price
+    /// or a size in it.
+    pub best: Option<BestBidOffer>,
+}
+
+/// The order books of many instruments, kept up order by order.
+///
+/// Orders are known by a reference that is unique over all instruments. Each method takes one
+/// message of the venue; on an error the books are as they were before.
+#[derive(Debug, Clone)]
+pub struct Books {
+    limits: Limits,
+    orders: HashMap<u64, Order, RandomState>,
+    books: Vec<Book>,
+}
+
+impl Books {
+    /// Empty books.
+    #[must_use]
+    pub fn new(limits: Limits) -> Books {
+        Books {
+            limits: Limits {
+                max_orders: limits.max_orders.min(u32::MAX as usize),
+                ..limits
+            },
+            orders: HashMap::default(),
+            books: Vec::new(),
+        }
+    }
+
+    /// A new order rests. Gives the best bid and offer if it changed.
+    ///
+    /// # Errors
+    /// [`ZeroSize`](BookError::ZeroSize), [`DuplicateOrder`](BookError::DuplicateOrder),
+    /// [`TooManyOrders`](BookError::TooManyOrders),
+    /// [`InstrumentOutOfRange`](BookError::InstrumentOutOfRange).
+    #[inline]
+    pub fn add(&mut self, reference: u64, order: Order) -> Result<Option<BestBidOffer>, BookError> {
+        if order.size == 0 {
+            return Err(BookError::ZeroSize { reference });
+        }
+        let max_orders = self.limits.max_orders;
+        self.make_room_for(order.instrument)?;
+        let is_full = self.orders.len() >= max_orders;
+        match self.orders.entry(reference) {
+            Entry::Occupied(_) => return Err(BookError::DuplicateOrder { reference }),
+            Entry::Vacant(_) if is_full => return Err(BookError::TooManyOrders { max_orders }),
+            Entry::Vacant(entry) => entry.insert(order),
+        };
+        let book = &mut self.books[order.instrument as usize];
+        let changed = book.add(order.side, order.price, order.size);
+        Ok(changed.then(|| book.best()))
+    }
+
+    /// `size` is taken off a resting order: an execution, or a cancel of a part. An order with
+    /// nothing left leaves the book.
+    ///
+    /// # Errors
+    /// [`UnknownOrder`](BookError::UnknownOrder), [`ExceedsOrder`](BookError::ExceedsOrder).
+    #[inline]
+    pub fn reduce(&mut self, reference: u64, size: u32) -> Result<Change, BookError> {
+        let Entry::Occupied(mut entry) = self.orders.entry(reference) else {
+            return Err(BookError::UnknownOrder { reference });
+        };
+        let order = *entry.get();
+        match order.size.checked_sub(size) {
+            None => {
+                return Err(BookError::ExceedsOrder {
+                    reference,
+                    size,
+                    remaining: order.size,
+                });
+            }
+            Some(0) => {
+                entry.remove();
+            }
+            Some(rest) => entry.get_mut().size = rest,
+        }
+        Ok(self.take_off(order, size))
+    }
+
+    /// A resting order leaves the book.
+    ///
+    /// # Errors
+    /// [`UnknownOrder`](BookError::UnknownOrder).
+    #[inline]
+    pub fn delete(&mut self, reference: u64) -> Result<Change, BookError> {
+        match self.orders.remove(&reference) {
+            Some(order) => Ok(self.take_off(order, order.size)),
+            None => Err(BookError::UnknownOrder { reference }),
+        }
+    }
+
+    /// A resting order leaves the book and one with another reference, price and size takes its
+    /// place, on the same side of the same instrument. `old` and `new` may be equal.
+    ///
+    /// # Errors
+    /// [`UnknownOrder`](BookError::UnknownOrder) for `old`,
+    /// [`DuplicateOrder`](BookError::DuplicateOrder) and [`ZeroSize`](BookError::ZeroSize) for
+    /// `new`.
+    #[inline]
+    pub fn replace(
+        &mut self,
+        old: u64,
+        new: u64,
+        price: i64,
+        size: u32,
+    ) -> Result<Change, BookError> {
+        if size == 0 {
+            return Err(BookError::ZeroSize { reference: new });
+        }
+        if new != old && self.orders.contains_key(&new) {
+            return Err(BookError::DuplicateOrder { reference: new });
+        }
+        let Some(order) = self.orders.remove(&old) else {
+            return Err(BookError::UnknownOrder { reference: old });
+        };
+        let replacement = Order {
+            price,
+            size,
+            ..order
+        };
+        self.orders.insert(new, replacement);
+
+        let book = &mut self.books[order.instrument as usize];
+        let before = book.best_of(order.side);
+        book.remove(order.side, order.price, order.size);
+        book.add(order.side, price, size);
+        let changed = book.best_of(order.side) != before;
+        Ok(Change {
+            order,
+            best: changed.then(|| book.best()),
+        })
+    }
+
+    /// The resting order with this reference.
+    #[must_use]
+    pub fn order(&self, reference: u64) -> Option<&Order> {
+        self.orders.get(&reference)
+    }
+
+    /// How many orders rest, over all instruments.
+    #[must_use]
+    pub fn resting_orders(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The book of an instrument; `None` if no order of it or of a higher one was ever added.
+    #[must_use]
+    pub fn book(&self, instrument: u32) -> Option<&Book> {
+        self.books.get(instrument as usize)
+    }
+
+    #[inline]
+    fn make_room_for(&mut self, instrument: u32) -> Result<(), BookError> {
+        let index = instrument as usize;
+        if index < self.books.len() {
+            return Ok(());
+        }
+        let max_instruments = self.limits.max_instruments;
+        if instrument >= max_instruments {
+            return Err(BookError::InstrumentOutOfRange {
+                instrument,
+                max_instruments,
+            });
+        }
+        self.books.resize_with(index + 1, Book::default);
+        Ok(())
+    }
+
+    #[inline]
+    fn take_off(&mut self, order: Order, size: u32) -> Change {
+        // `add` made the book of every order that rests.
+        let book = &mut self.books[order.instrument as usize];
+        let changed = book.remove(order.side, order.price, size) && size > 0;
+        Change {
+            order,
+            best: changed.then(|| book.best()),
+        }
+    }
+}
