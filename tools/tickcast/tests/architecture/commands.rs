@@ -1,0 +1,209 @@
+//! Commands in documents can be typed as they stand.
+
+use std::collections::BTreeMap;
+
+use assert_cmd::Command;
+use cargo_metadata::MetadataCommand;
+
+use crate::{assert_none, files, read, root};
+
+/// A command of ours in a document.
+#[derive(Debug, PartialEq)]
+enum Written {
+    /// `tickcast …`, or the same after `cargo run … --`.
+    Tickcast(Vec<String>),
+    /// Another `cargo …`.
+    Cargo(Vec<String>),
+}
+
+/// The commands of a Markdown text: lines of its code blocks, with or without `$ `, and code spans,
+/// that begin with `tickcast` or `cargo`. A backslash continues a line; `#`, `|`, `&` and `>` end a
+/// command.
+fn written(text: &str) -> Vec<Written> {
+    let text = text.replace("\\\n", " ");
+    let mut commands = Vec::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        } else if in_block {
+            commands.extend(command(line.trim_start().trim_start_matches("$ ")));
+        } else {
+            commands.extend(line.split('`').skip(1).step_by(2).filter_map(command));
+        }
+    }
+    commands
+}
+
+fn command(line: &str) -> Option<Written> {
+    let words = line
+        .split_whitespace()
+        .take_while(|word| !"#|&>…".contains(*word));
+    let words: Vec<String> = words
+        .map(|word| word.trim_matches(['[', ']']).to_owned())
+        .collect();
+    match words.first()?.as_str() {
+        "tickcast" if words.len() > 1 => Some(Written::Tickcast(words[1..].to_vec())),
+        "cargo" if words.get(1).is_some_and(|word| word == "run") => {
+            let dashes = words.iter().position(|word| word == "--");
+            match dashes {
+                Some(at) if !words.contains(&"--example".into()) => {
+                    Some(Written::Tickcast(words[at + 1..].to_vec()))
+                }
+                _ => Some(Written::Cargo(words[1..].to_vec())),
+            }
+        }
+        "cargo" if words.len() > 1 => Some(Written::Cargo(words[1..].to_vec())),
+        _ => None,
+    }
+}
+
+/// The subcommand exists and its help names every flag. `help` gives the help of a subcommand,
+/// or `None` when there is none of that name.
+fn unknown_words(arguments: &[String], help: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+    let line = format!("tickcast {}", arguments.join(" "));
+    let is_flag = |word: &&String| word.starts_with('-');
+    let name = arguments
+        .iter()
+        .find(|word| !is_flag(word))
+        .map_or("", String::as_str);
+    let Some(text) = help(name) else {
+        return vec![format!(
+            "`{line}`: there is no command {name}: mend the document"
+        )];
+    };
+    let flags = arguments
+        .iter()
+        .filter(is_flag)
+        .map(|flag| flag.split('=').next().unwrap_or(flag));
+    let knows = |flag: &str| {
+        text.split([' ', ',', '=', '\n', '['])
+            .any(|word| word == flag)
+    };
+    flags
+        .filter(|flag| !knows(flag))
+        .map(|flag| format!("`{line}`: {name} has no flag {flag}: mend the document"))
+        .collect()
+}
+
+/// What `-p`, `--bench`, `--example`, `--test` and `--bin` of a cargo command name is there.
+fn unknown_targets(arguments: &[String], targets: &BTreeMap<String, Vec<String>>) -> Vec<String> {
+    let line = format!("cargo {}", arguments.join(" "));
+    let own = arguments
+        .split(|word| word == "--")
+        .next()
+        .unwrap_or_default();
+    let mut violations = Vec::new();
+    for pair in own.windows(2) {
+        let flag = if pair[0] == "--package" {
+            "-p"
+        } else {
+            pair[0].as_str()
+        };
+        if targets
+            .get(flag)
+            .is_some_and(|names| !names.contains(&pair[1]))
+        {
+            violations.push(format!(
+                "`{line}`: there is no {flag} {}: mend the document",
+                pair[1]
+            ));
+        }
+    }
+    violations
+}
+
+fn help(name: &str) -> Option<String> {
+    let mut command = Command::cargo_bin("tickcast").expect("the program");
+    let arguments: &[&str] = if name.is_empty() {
+        &["--help"]
+    } else {
+        &[name, "--help"]
+    };
+    let output = command.args(arguments).output().expect("help");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    output.status.success().then_some(text)
+}
+
+fn targets() -> BTreeMap<String, Vec<String>> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo metadata");
+    let mut targets: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in metadata.workspace_packages() {
+        targets
+            .entry("-p".into())
+            .or_default()
+            .push(package.name.to_string());
+        for target in &package.targets {
+            for kind in &target.kind {
+                targets
+                    .entry(format!("--{kind}"))
+                    .or_default()
+                    .push(target.name.clone());
+            }
+        }
+    }
+    for flag in ["--bench", "--example", "--test", "--bin"] {
+        targets.entry(flag.into()).or_default();
+    }
+    targets
+}
+
+#[test]
+fn commands_in_documents_can_be_typed() {
+    let targets = targets();
+    let documents = files("");
+    let mut seen = 0;
+    let mut violations = Vec::new();
+    for path in documents.iter().filter(|path| path.ends_with(".md")) {
+        for command in written(&read(path)) {
+            seen += 1;
+            let found = match &command {
+                Written::Tickcast(arguments) => unknown_words(arguments, &help),
+                Written::Cargo(arguments) => unknown_targets(arguments, &targets),
+            };
+            violations.extend(found.into_iter().map(|what| format!("{path}: {what}")));
+        }
+    }
+    assert!(seen > 3, "only {seen} commands in {documents:?}");
+    assert_none(&violations);
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn commands_are_found_in_a_document() {
+    let text = "Type `tickcast inspect F --json`, `tickcast`, `ls`:\n```sh\n$ cargo run --release -- \
+                demo --ticks 5 | less\ncargo bench \\\n  --bench x -- --test # all\nls\n```\n";
+    assert_eq!(
+        written(text),
+        [
+            Written::Tickcast(list("inspect F --json")),
+            Written::Tickcast(list("demo --ticks 5")),
+            Written::Cargo(list("bench --bench x -- --test")),
+        ]
+    );
+}
+
+#[test]
+fn planted_commands_are_found() {
+    let help = |name: &str| (name == "inspect").then(|| "  --json  a\n  -v, --ab=<N>".to_owned());
+    assert_none(&unknown_words(&list("inspect F --json -v --ab=3"), &help));
+    assert_eq!(unknown_words(&list("inspekt F"), &help).len(), 1);
+    assert_eq!(unknown_words(&list("inspect F --js"), &help).len(), 1);
+
+    let targets = BTreeMap::from([("--bench".to_owned(), vec!["queue".to_owned()])]);
+    assert_none(&unknown_targets(
+        &list("bench --bench queue -- --bench"),
+        &targets,
+    ));
+    assert_eq!(
+        unknown_targets(&list("bench --bench gone"), &targets).len(),
+        1
+    );
+}
