@@ -1,10 +1,5 @@
 //! The latest state of every instrument.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "a HashMap with a fixed hasher, whose order never shows: rows are sorted"
-)]
-
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
