@@ -1,0 +1,49 @@
+//! The two clocks, in nanoseconds, and sleeping until an instant of them.
+//!
+//! Whatever leaves the process, or is compared with a kernel stamp, uses the real-time clock. It
+//! may be stepped or slewed; the monotonic clock never steps, and means nothing outside this boot.
+
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Nanoseconds since the Unix epoch by the real-time clock; 0 for a clock set before it.
+#[must_use]
+pub fn realtime_ns() -> u64 {
+    nanos(clock_gettime(ClockId::Realtime))
+}
+
+/// Nanoseconds by the monotonic clock, since an instant that is fixed until the next boot.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    nanos(clock_gettime(ClockId::Monotonic))
+}
+
+/// Sleeps until the real-time clock shows `deadline_ns`, or returns at once when it has passed.
+///
+/// The kernel wakes the thread late by its timer slack, 50 µs unless
+/// [`set_timer_slack`](crate::thread::set_timer_slack) made it less, and by scheduling.
+pub fn sleep_until_realtime(deadline_ns: u64) {
+    sleep_until(ClockId::Realtime, deadline_ns);
+}
+
+/// Sleeps until the monotonic clock shows `deadline_ns`, or returns at once when it has passed.
+///
+/// Late by the same as [`sleep_until_realtime`].
+pub fn sleep_until_monotonic(deadline_ns: u64) {
+    sleep_until(ClockId::Monotonic, deadline_ns);
+}
+
+fn sleep_until(clock: ClockId, deadline_ns: u64) {
+    let deadline = Timespec {
+        tv_sec: i64::try_from(deadline_ns / NANOS_PER_SECOND).unwrap_or(i64::MAX),
+        tv_nsec: (deadline_ns % NANOS_PER_SECOND) as i64,
+    };
+    // A signal ends the sleep early; the deadline is absolute, so going on is simply asking again.
+    while clock_nanosleep_absolute(clock, &deadline) == Err(rustix::io::Errno::INTR) {}
+}
+
+fn nanos(time: Timespec) -> u64 {
+    u64::try_from(time.tv_sec).unwrap_or(0) * NANOS_PER_SECOND + time.tv_nsec as u64
+}
