@@ -1,0 +1,588 @@
+//! The arbiter: packets of lines A and B and recovered ticks in, one stream in order out.
+
+mod counters;
+mod gaps;
+mod heal;
+mod line;
+mod recent;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use tickcast_wire::{Fingerprint, Packet, PacketKind, Tick};
+
+pub use self::counters::{Counters, LineCounters};
+use self::gaps::{Gap, Gaps};
+pub use self::heal::Recovered;
+use self::heal::{Join, Requests};
+use self::line::LineState;
+use self::recent::{Copy as PacketCopy, Recent};
+use self::window::Window;
+
+/// A multicast line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Line {
+    /// Line A.
+    A = 0,
+    /// Line B.
+    B = 1,
+}
+
+/// Where a delivered tick came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Provenance {
+    /// Line A brought it first.
+    A,
+    /// Line B brought it first.
+    B,
+    /// It was asked for again over TCP.
+    Retransmit,
+    /// It is part of a snapshot: state, not an event.
+    Snapshot,
+}
+
+impl From<Line> for Provenance {
+    fn from(line: Line) -> Provenance {
+        match line {
+            Line::A => Provenance::A,
+            Line::B => Provenance::B,
+        }
+    }
+}
+
+/// Why ticks were lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LossCause {
+    /// No recovery channel is configured.
+    NoRecovery,
+    /// The recovery channel did not bring them in time.
+    RecoveryDeadline,
+    /// The publisher no longer has them; a snapshot took their place.
+    Snapshot,
+    /// The publisher started a new session.
+    SessionChange,
+}
+
+/// Seqs that will never be delivered: `first_seq .. first_seq + count` of `session`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// The session they belong to.
+    pub session: u64,
+    /// The first of them.
+    pub first_seq: u64,
+    /// How many there are.
+    pub count: u64,
+    /// Why.
+    pub cause: LossCause,
+}
+
+/// Something an operator should know; nothing that a strategy must act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// Nothing came on the line for `line_down_after`.
+    LineDown(Line),
+    /// The line came back.
+    LineUp(Line),
+    /// A packet came twice with different bytes; the first was delivered, the second dropped.
+    DuplicateDiffers {
+        /// The line of the second copy.
+        line: Line,
+        /// The first seq of the packet.
+        first_seq: u64,
+    },
+    /// A late joiner got no snapshot in time and goes on without the state before.
+    JoinedWithoutSnapshot {
+        /// The first seq that it will see.
+        first_seq: u64,
+    },
+}
+
+/// Takes what the arbiter puts out, in order.
+///
+/// Calls come in the order of the stream: `session`, then ticks, losses and snapshots, then
+/// `end_of_session` or the next `session`.
+pub trait Sink {
+    /// A session starts for this subscriber at `first_seq`. `previous` is what the publisher says
+    /// of its session before: number and last seq.
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>);
+    /// The next ticks. They follow everything before without a hole, unless `from` is
+    /// [`Provenance::Snapshot`]. `held` tells that they had to wait for ticks before them.
+    fn ticks(&mut self, ticks: &[Tick], from: Provenance, held: bool);
+    /// These seqs will never come.
+    fn lost(&mut self, loss: &Loss);
+    /// A snapshot follows: the state after seq `as_of`. It replaces all state before.
+    fn snapshot(&mut self, as_of: u64);
+    /// The session ended; `last_seq` was its last, and has been delivered or lost by notice.
+    fn end_of_session(&mut self, session: u64, last_seq: u64);
+    /// Something an operator should know.
+    fn alarm(&mut self, alarm: Alarm);
+}
+
+/// Where a subscriber starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At whatever is live, with a snapshot of the state before it.
+    Live,
+    /// At this seq of the running session; 1 is its start.
+    Seq(u64),
+}
+
+/// How the arbiter behaves. All times in ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArbiterConfig {
+    /// The channel; packets of others are counted and dropped.
+    pub channel: u16,
+    /// Whether line B is listened to as well.
+    pub line_b: bool,
+    /// Whether there is a recovery channel to ask.
+    pub recovery: bool,
+    /// Where to start.
+    pub start: Start,
+    /// Most ticks held while waiting for those before them: 65,536 (4 MiB).
+    pub hold_ticks: usize,
+    /// How long a gap that all lines have passed still waits for a reordered packet: 20 µs.
+    pub reorder_window: u64,
+    /// Most that is added to it, by seq and `jitter_seed`, so that many subscribers that miss the
+    /// same do not ask at the same instant: 20 µs.
+    pub jitter: u64,
+    /// What makes the jitter of this subscriber its own.
+    pub jitter_seed: u64,
+    /// How long a gap waits for a line that lags behind the other: 100 ms.
+    pub line_patience: u64,
+    /// A line that is silent for so long is down: 3 s, three times the longest heartbeat distance.
+    pub line_down_after: u64,
+    /// Most ticks asked for at once: 16,384 (1 MiB).
+    pub retransmit_ticks: u64,
+    /// Tries of a retransmit before a snapshot is asked for instead: 5.
+    pub tries: u32,
+    /// First wait after a failed try, doubled by each further one: 1 ms.
+    pub retry_delay: u64,
+    /// A gap that is open for so long is given up with a notice: 2 s.
+    pub recovery_deadline: u64,
+}
+
+impl Default for ArbiterConfig {
+    fn default() -> ArbiterConfig {
+        const MS: u64 = 1_000_000;
+        ArbiterConfig {
+            channel: 0,
+            line_b: true,
+            recovery: true,
+            start: Start::Live,
+            hold_ticks: 65_536,
+            reorder_window: 20_000,
+            jitter: 20_000,
+            jitter_seed: 0,
+            line_patience: 100 * MS,
+            line_down_after: 3_000 * MS,
+            retransmit_ticks: 16_384,
+            tries: 5,
+            retry_delay: MS,
+            recovery_deadline: 2_000 * MS,
+        }
+    }
+}
+
+/// A session may be this much ahead of the time at which its packet was sent (ns): a publisher
+/// whose clock stepped back keeps its session numbers rising. More is damage: one day.
+const SESSION_LEAD_MAX: u64 = 86_400_000_000_000;
+
+/// Makes one stream of lines A and B and of recovered ticks: every tick in order, exactly once,
+/// byte for byte, or a notice of what is lost.
+///
+/// Call [`Arbiter::handle_datagram`] with whatever arrives on a line, [`Arbiter::handle_recovered`]
+/// with whatever the recovery channel brings, and [`Arbiter::handle_time`] when
+/// [`Arbiter::next_deadline`] has passed; after each, call [`Arbiter::poll_request`] until it gives
+/// `None` and pass the requests on. `now` is in ns of any clock that never goes back. Memory is
+/// taken at the start and bounded by [`ArbiterConfig::hold_ticks`].
+pub struct Arbiter {
+    config: ArbiterConfig,
+    counters: Counters,
+    /// The session followed; 0 before the first packet.
+    session: u64,
+    /// The next seq to deliver.
+    next: u64,
+    /// The seq after the highest that is known to exist.
+    highest: u64,
+    /// The seq after the last of the session, once its end was seen.
+    end: Option<u64>,
+    ended: bool,
+    lines: [LineState; 2],
+    window: Window,
+    gaps: Gaps,
+    recent: Recent,
+    join: Join,
+    requests: Requests,
+    /// A first seq far ahead that a second packet must confirm.
+    unconfirmed: Option<u64>,
+}
+
+impl Arbiter {
+    /// An arbiter that has seen nothing yet.
+    #[must_use]
+    pub fn new(config: ArbiterConfig) -> Arbiter {
+        let line = |configured| LineState {
+            configured,
+            ..LineState::default()
+        };
+        Arbiter {
+            config,
+            counters: Counters::default(),
+            session: 0,
+            next: 0,
+            highest: 0,
+            end: None,
+            ended: false,
+            lines: [line(true), line(config.line_b)],
+            window: Window::new(config.hold_ticks),
+            gaps: Gaps::new(),
+            recent: Recent::new(),
+            join: Join::Done,
+            requests: Requests::new(),
+            unconfirmed: None,
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The session followed; 0 before the first packet.
+    #[must_use]
+    pub const fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// The next seq to be delivered or lost; 0 before the first packet.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// Ticks waiting for those before them.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.window.held()
+    }
+
+    /// Takes in a datagram that arrived on a line.
+    #[inline]
+    pub fn handle_datagram(&mut self, line: Line, bytes: &[u8], now: u64, sink: &mut impl Sink) {
+        self.counters.lines[line as usize].datagrams += 1;
+        match Packet::parse(bytes) {
+            Ok(packet) => self.handle_packet(line, &packet, now, sink),
+            Err(error) => self.counters.lines[line as usize].refuse(error),
+        }
+    }
+
+    fn handle_packet(&mut self, line: Line, packet: &Packet<'_>, now: u64, sink: &mut impl Sink) {
+        if !self.is_of_session(line, packet, now, sink) || !self.is_believable(line, packet) {
+            return;
+        }
+        let header = packet.header();
+        let counters = &mut self.counters.lines[line as usize];
+        if packet.kind() == PacketKind::Data {
+            counters.ticks += u64::from(header.count());
+        } else {
+            counters.heartbeats += 1;
+        }
+        let state = &mut self.lines[line as usize];
+        state.pass(header.next_seq(), now);
+        if state.down {
+            state.down = false;
+            sink.alarm(Alarm::LineUp(line));
+        }
+        match packet.kind() {
+            PacketKind::Data => self.handle_data(line, packet, now, sink),
+            PacketKind::Heartbeat => self.expect(header.first_seq(), now),
+            PacketKind::EndOfSession => {
+                self.expect(header.first_seq(), now);
+                self.end.get_or_insert(header.first_seq());
+            }
+        }
+        self.finish_session(sink);
+    }
+
+    fn handle_data(&mut self, line: Line, packet: &Packet<'_>, now: u64, sink: &mut impl Sink) {
+        let (first_seq, ticks) = (packet.header().first_seq(), packet.ticks());
+        let fingerprint = Fingerprint::of(ticks);
+        match self
+            .recent
+            .compare(first_seq, packet.header().count(), fingerprint, now)
+        {
+            PacketCopy::First => {}
+            PacketCopy::Same { later_ns } => {
+                let counters = &mut self.counters.lines[line as usize];
+                counters.later_packets += 1;
+                counters.later_ns += later_ns;
+            }
+            PacketCopy::Differs => {
+                self.counters.lines[line as usize].differing += 1;
+                sink.alarm(Alarm::DuplicateDiffers { line, first_seq });
+                return;
+            }
+        }
+        let before = self.counters.lines[line as usize].overflow;
+        let won = self.accept(first_seq, ticks, line.into(), now, sink);
+        let counters = &mut self.counters.lines[line as usize];
+        counters.won += won;
+        let overflow = counters.overflow - before;
+        counters.duplicates += ticks.len() as u64 - won - overflow;
+    }
+
+    /// Whether the packet belongs to the session followed; a newer session is switched to.
+    #[inline]
+    fn is_of_session(
+        &mut self,
+        line: Line,
+        packet: &Packet<'_>,
+        now: u64,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let header = packet.header();
+        let counters = &mut self.counters.lines[line as usize];
+        if header.channel() != self.config.channel {
+            counters.other_channel += 1;
+            return false;
+        }
+        if header.session() == self.session {
+            return true;
+        }
+        if header.session() < self.session {
+            counters.stale_session += 1;
+            return false;
+        }
+        if header.session() > header.ts_sent().saturating_add(SESSION_LEAD_MAX) {
+            counters.future_session += 1;
+            return false;
+        }
+        self.start_session(packet, now, sink);
+        true
+    }
+
+    /// A packet far beyond all others is believed when a second one confirms it, so that one
+    /// damaged number cannot make a subscriber give up everything up to it.
+    #[inline]
+    fn is_believable(&mut self, line: Line, packet: &Packet<'_>) -> bool {
+        let first_seq = packet.header().first_seq();
+        let reach = self.window.len() as u64;
+        if first_seq <= self.highest.saturating_add(reach) {
+            return true;
+        }
+        let confirmed = self
+            .unconfirmed
+            .is_some_and(|claim| first_seq >= claim && first_seq - claim <= reach);
+        if confirmed {
+            self.unconfirmed = None;
+            return true;
+        }
+        self.unconfirmed = Some(first_seq);
+        self.counters.lines[line as usize].unconfirmed += 1;
+        false
+    }
+
+    fn start_session(&mut self, packet: &Packet<'_>, now: u64, sink: &mut impl Sink) {
+        let header = packet.header();
+        let is_first = self.session == 0;
+        if !is_first {
+            self.abandon_session(header.previous(), sink);
+        }
+        self.counters.sessions += 1;
+        self.session = header.session();
+        self.end = None;
+        self.ended = false;
+        self.unconfirmed = None;
+        self.recent.clear();
+        self.gaps.clear();
+        self.requests.forget();
+        for state in &mut self.lines {
+            *state = LineState {
+                configured: state.configured,
+                last_at: now,
+                ..*state
+            };
+            state.position = 0;
+            state.lagging = false;
+        }
+        // After a restart the whole new session is wanted, whatever the start was.
+        let start = if is_first {
+            self.config.start
+        } else {
+            Start::Seq(1)
+        };
+        let first = match start {
+            Start::Seq(seq) => seq.max(1),
+            Start::Live => header.first_seq(),
+        };
+        self.next = first;
+        self.highest = first.max(header.first_seq());
+        if self.highest > self.next {
+            self.gaps.push(Gap::new(self.next, self.highest, now));
+        }
+        self.join = if start == Start::Live && first > 1 && self.config.recovery {
+            Join::wanted(first - 1, header.previous(), now)
+        } else {
+            sink.session(self.session, first, header.previous());
+            Join::Done
+        };
+    }
+
+    /// Ends the session followed, because another has begun: what was held is delivered, what is
+    /// missing is lost by notice, up to the last seq if the publisher names it.
+    fn abandon_session(&mut self, previous: Option<(u64, u64)>, sink: &mut impl Sink) {
+        if let Some((session, last_seq)) = previous
+            && session == self.session
+            && last_seq >= self.highest
+        {
+            self.gaps.push(Gap::new(self.highest, last_seq + 1, 0));
+            self.highest = last_seq + 1;
+        }
+        if self.join.is_done() {
+            for gap in self.gaps.iter_mut() {
+                gap.given_up.get_or_insert(LossCause::SessionChange);
+            }
+            self.drain(sink);
+        }
+        self.window.forget(self.next, self.highest);
+    }
+
+    /// Takes in that everything before `next_seq` exists.
+    fn expect(&mut self, next_seq: u64, now: u64) {
+        if next_seq > self.highest {
+            self.gaps.push(Gap::new(self.highest, next_seq, now));
+            self.highest = next_seq;
+        }
+    }
+
+    /// Takes in ticks from anywhere: delivers them if it is their turn, otherwise holds them.
+    /// Gives how many of them were new.
+    #[inline]
+    fn accept(
+        &mut self,
+        first_seq: u64,
+        ticks: &[Tick],
+        from: Provenance,
+        now: u64,
+        sink: &mut impl Sink,
+    ) -> u64 {
+        let end = first_seq + ticks.len() as u64;
+        if end <= self.next {
+            return 0;
+        }
+        // What was delivered or lost already is not wanted again.
+        let skip = self.next.saturating_sub(first_seq);
+        let (first_seq, ticks) = (first_seq + skip, &ticks[skip as usize..]);
+        if first_seq == self.next && self.join.is_done() {
+            self.deliver(ticks, end, from, now, sink)
+        } else {
+            self.hold(first_seq, ticks, from, now)
+        }
+    }
+
+    #[inline]
+    fn deliver(
+        &mut self,
+        ticks: &[Tick],
+        end: u64,
+        from: Provenance,
+        now: u64,
+        sink: &mut impl Sink,
+    ) -> u64 {
+        sink.ticks(ticks, from, false);
+        let known = self.window.forget(self.next, end);
+        self.counters.delivered += ticks.len() as u64;
+        if !self.gaps.is_empty() {
+            self.note_healed(self.next, end, now);
+            self.gaps.fill(self.next, end);
+        }
+        self.next = end;
+        self.highest = self.highest.max(end);
+        if !self.window.is_empty() || !self.gaps.is_empty() {
+            self.drain(sink);
+        }
+        (ticks.len() - known) as u64
+    }
+
+    fn hold(&mut self, first_seq: u64, ticks: &[Tick], from: Provenance, now: u64) -> u64 {
+        let limit = self.next.saturating_add(self.window.len() as u64);
+        let room = limit.saturating_sub(first_seq).min(ticks.len() as u64);
+        let (fits, overflow) = ticks.split_at(room as usize);
+        let held = fits
+            .iter()
+            .filter(|tick| self.window.hold(tick, from))
+            .count() as u64;
+        if let Provenance::A | Provenance::B = from {
+            let counters = &mut self.counters.lines[usize::from(from == Provenance::B)];
+            counters.held += held;
+            counters.overflow += overflow.len() as u64;
+        }
+        let fits_end = first_seq + room;
+        self.expect(first_seq, now);
+        self.note_healed(first_seq, fits_end, now);
+        self.gaps.fill(first_seq, fits_end);
+        self.highest = self.highest.max(fits_end);
+        self.expect(first_seq + ticks.len() as u64, now);
+        held
+    }
+
+    /// Delivers what is held and due, and the notices whose turn has come.
+    fn drain(&mut self, sink: &mut impl Sink) {
+        loop {
+            if let Some(gap) = self.gaps.first()
+                && gap.first == self.next
+            {
+                let Some(cause) = gap.given_up else { return };
+                let end = gap.end;
+                self.gaps.fill(self.next, end);
+                self.lose(end, cause, sink);
+                continue;
+            }
+            let Some((run, from)) = self.window.run(self.next) else {
+                return;
+            };
+            let end = self.next + run.len() as u64;
+            sink.ticks(run, from, true);
+            self.counters.delivered += run.len() as u64;
+            self.window.forget(self.next, end);
+            self.next = end;
+        }
+    }
+
+    /// Gives notice that everything before `end` that was not delivered never will be.
+    fn lose(&mut self, end: u64, cause: LossCause, sink: &mut impl Sink) {
+        let count = end - self.next;
+        self.window.forget(self.next, end);
+        self.counters.lost += count;
+        self.counters.losses += 1;
+        sink.lost(&Loss {
+            session: self.session,
+            first_seq: self.next,
+            count,
+            cause,
+        });
+        self.next = end;
+    }
+
+    fn finish_session(&mut self, sink: &mut impl Sink) {
+        if self.end.is_some_and(|end| self.next >= end) && !self.ended && self.join.is_done() {
+            self.ended = true;
+            sink.end_of_session(self.session, self.next - 1);
+        }
+    }
+
+    fn note_healed(&mut self, first: u64, end: u64, now: u64) {
+        let counters = &mut self.counters;
+        for gap in self
+            .gaps
+            .iter()
+            .filter(|gap| first <= gap.first && gap.end <= end)
+        {
+            if gap.declared.is_some() {
+                counters.heal_ns_max = counters.heal_ns_max.max(now.saturating_sub(gap.since));
+            }
+        }
+    }
+}
