@@ -1,7 +1,7 @@
 //! What a file is, by its content.
 
-use std::fmt;
-
+use crate::csv::is_csv;
+use crate::native::FILE_MAGIC;
 use crate::reader::{Format, ReadError};
 use crate::source::Source;
 
@@ -20,15 +20,6 @@ pub(crate) enum Detected {
     Unknown(String),
 }
 
-impl fmt::Display for Detected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Detected::Known(format) => f.write_str(format.name()),
-            Detected::Unknown(found) => f.write_str(found),
-        }
-    }
-}
-
 /// Looks at the first bytes of what the file unpacks to.
 pub(crate) fn detect(source: &mut Source) -> Result<Detected, ReadError> {
     let is_gzip = source.is_gzip();
@@ -41,7 +32,11 @@ pub(crate) fn detect(source: &mut Source) -> Result<Detected, ReadError> {
 }
 
 fn known(sample: &[u8]) -> Option<Format> {
-    if is_capture(sample) {
+    if sample.starts_with(&FILE_MAGIC) {
+        Some(Format::Ticks)
+    } else if is_csv(sample) {
+        Some(Format::Csv)
+    } else if is_capture(sample) {
         Some(Format::IexTops16)
     } else if is_itch(sample) {
         Some(Format::Itch50)
@@ -85,7 +80,13 @@ fn itch_length(kind: u8) -> Option<u16> {
     Some(match kind {
         b'S' => 12,
         b'R' => 39,
-        b'H' | b'J' | b'U' => if kind == b'H' { 25 } else { 35 },
+        b'H' | b'J' | b'U' => {
+            if kind == b'H' {
+                25
+            } else {
+                35
+            }
+        }
         b'Y' | b'N' => 20,
         b'L' => 26,
         b'V' => 35,
@@ -112,8 +113,16 @@ fn describe(sample: &[u8], is_gzip: bool) -> String {
     } else if sample.starts_with(b"DBN") {
         "a DBN file".to_string()
     } else {
-        let first: Vec<String> = sample.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let first: Vec<String> = sample
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("of an unknown format (first bytes {})", first.join(" "))
     };
-    if is_gzip { format!("gzip holding {what}") } else { what }
+    if is_gzip {
+        format!("gzip holding {what}")
+    } else {
+        what
+    }
 }

@@ -34,13 +34,17 @@
 //! # }
 //! ```
 
+mod csv;
 mod detect;
 mod iex;
 mod itch;
 mod map;
+mod native;
 mod reader;
 mod source;
 
+pub use csv::{CsvError, CsvWriter};
 pub use iex::IexError;
 pub use itch::ItchError;
+pub use native::{BLOCK_ROWS, Blocks, Finished, TickWriter, TicksError, TicksFile, WriteError};
 pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open};

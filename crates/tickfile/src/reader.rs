@@ -7,12 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use tickcast_wire::Tick;
+use tickcast_wire::{Digest, Kind, Tick};
 
+use crate::csv::{CsvError, CsvReader};
 use crate::detect::{self, Detected};
 use crate::iex::{IexError, IexReader};
 use crate::itch::{ItchError, ItchReader};
 use crate::map::Map;
+use crate::native::{TicksError, TicksReader};
 use crate::source::Source;
 
 /// How many ticks a part reader is asked for at a time: 64 KiB of them.
@@ -59,6 +61,24 @@ pub struct Tally {
     /// Messages that should have given a tick and could not, by reason (`unknown_order`, …).
     /// Messages of a type that never gives a tick are not among them.
     pub skipped: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// The tally of rows that are ticks already, by the code of their kind.
+    pub(crate) fn of_kinds(kinds: &[u64; 256]) -> Tally {
+        let messages = (0..=255u8)
+            .zip(kinds)
+            .filter(|&(_, &count)| count > 0)
+            .map(|(code, &count)| match Kind::from_code(code) {
+                Some(kind) => (kind.name().to_string(), count),
+                None => (format!("kind {code}"), count),
+            })
+            .collect();
+        Tally {
+            messages,
+            ..Tally::default()
+        }
+    }
 }
 
 /// Something about the file that its ticks do not say.
@@ -160,6 +180,12 @@ pub enum ReadError {
         /// What the decoder says.
         message: String,
     },
+    /// A `.ticks` file is damaged.
+    #[error(transparent)]
+    Ticks(#[from] TicksError),
+    /// A CSV file is wrong.
+    #[error(transparent)]
+    Csv(#[from] CsvError),
     /// An ITCH file is damaged.
     #[error(transparent)]
     Itch(#[from] ItchError),
@@ -204,7 +230,7 @@ pub fn open(path: &Path) -> Result<Reader, OpenError> {
 }
 
 /// Maps the file, after a look at what it is: opening a pipe would wait for its other end.
-fn map(path: &Path) -> Result<Map, OpenError> {
+pub(crate) fn map(path: &Path) -> Result<Map, OpenError> {
     let io_error = |source| OpenError::Io {
         path: path.into(),
         source,
@@ -233,21 +259,32 @@ fn part_reader(path: &Path, mut source: Source) -> Result<Inner, OpenError> {
         path: path.into(),
         source,
     };
+    let unknown = |found: &str| OpenError::Unknown {
+        path: path.into(),
+        found: found.into(),
+    };
     Ok(match detect::detect(&mut source).map_err(damaged)? {
         Detected::Known(Format::Itch50) => Inner::Itch(ItchReader::new(source)),
-        Detected::Known(Format::IexTops16) => {
-            Inner::Iex(IexReader::open(source).map_err(damaged)?)
-        }
-        detected => {
-            return Err(OpenError::Unknown {
-                path: path.into(),
-                found: detected.to_string(),
-            });
-        }
+        Detected::Known(Format::IexTops16) => Inner::Iex(IexReader::open(source).map_err(damaged)?),
+        Detected::Known(Format::Csv) => Inner::Csv(CsvReader::new(source)),
+        Detected::Known(Format::Ticks) => match source.into_map() {
+            Some(map) => {
+                let reader = TicksReader::new(map).map_err(|error| damaged(error.into()))?;
+                Inner::Ticks(reader)
+            }
+            None => {
+                return Err(unknown(
+                    "a gzipped .ticks file, which has to be unpacked first",
+                ));
+            }
+        },
+        Detected::Unknown(found) => return Err(unknown(&found)),
     })
 }
 
 enum Inner {
+    Ticks(TicksReader),
+    Csv(CsvReader),
     Itch(ItchReader),
     Iex(IexReader),
 }
@@ -255,6 +292,8 @@ enum Inner {
 impl Inner {
     fn part(&self) -> &dyn TickReader {
         match self {
+            Inner::Ticks(reader) => reader,
+            Inner::Csv(reader) => reader,
             Inner::Itch(reader) => reader,
             Inner::Iex(reader) => reader,
         }
@@ -262,6 +301,8 @@ impl Inner {
 
     fn part_mut(&mut self) -> &mut dyn TickReader {
         match self {
+            Inner::Ticks(reader) => reader,
+            Inner::Csv(reader) => reader,
             Inner::Itch(reader) => reader,
             Inner::Iex(reader) => reader,
         }
@@ -286,6 +327,8 @@ impl Reader {
     #[must_use]
     pub fn format(&self) -> Format {
         match self.inner {
+            Inner::Ticks(_) => Format::Ticks,
+            Inner::Csv(_) => Format::Csv,
             Inner::Itch(_) => Format::Itch50,
             Inner::Iex(_) => Format::IexTops16,
         }
@@ -313,6 +356,16 @@ impl Reader {
     #[must_use]
     pub fn notice(&self) -> Option<&Notice> {
         self.inner.part().notice()
+    }
+
+    /// Count and digest of the ticks, as the writer of a `.ticks` file recorded them when it
+    /// closed the file; `None` for other formats and for files that were not closed.
+    #[must_use]
+    pub fn recorded(&self) -> Option<(u64, Digest)> {
+        match &self.inner {
+            Inner::Ticks(reader) => reader.recorded(),
+            _ => None,
+        }
     }
 
     /// Gets the next chunk, or the end, or the error that came after the last tick.

@@ -134,12 +134,71 @@ fn unpack(
     least: usize,
 ) -> io::Result<()> {
     while window.len() < least {
-        let more = decoder.by_ref().take(CHUNK_BYTES as u64).read_to_end(window)?;
+        let more = decoder
+            .by_ref()
+            .take(CHUNK_BYTES as u64)
+            .read_to_end(window)?;
         if more == 0 {
             break;
         }
     }
     Ok(())
+}
+
+/// Reads a source, but refuses to go on in a line longer than a limit, so that whoever collects
+/// whole lines needs no more memory than that.
+pub(crate) struct LineLimit {
+    source: Source,
+    most: usize,
+    /// Bytes given since the last end of line.
+    line: usize,
+    error: Option<ReadError>,
+}
+
+impl LineLimit {
+    pub(crate) fn new(source: Source, most: usize) -> LineLimit {
+        LineLimit {
+            source,
+            most,
+            line: 0,
+            error: None,
+        }
+    }
+
+    /// The error of the source that made a read fail; `None` when it was the limit.
+    pub(crate) fn take_error(&mut self) -> Option<ReadError> {
+        self.error.take()
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.source.position()
+    }
+}
+
+impl Read for LineLimit {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let window = match self.source.peek(1) {
+            Ok(window) => window,
+            Err(error) => {
+                let message = io::Error::other(error.to_string());
+                self.error = Some(error);
+                return Err(message);
+            }
+        };
+        let count = window.len().min(into.len());
+        into[..count].copy_from_slice(&window[..count]);
+        for line in into[..count].split_inclusive(|&byte| byte == b'\n') {
+            self.line += line.len();
+            if self.line > self.most {
+                return Err(io::Error::other("line too long"));
+            }
+            if line.ends_with(b"\n") {
+                self.line = 0;
+            }
+        }
+        self.source.consume(count);
+        Ok(count)
+    }
 }
 
 impl Read for Source {

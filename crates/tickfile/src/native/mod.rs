@@ -1,0 +1,13 @@
+//! The native file: a header, blocks of 64-byte rows, an end mark. `docs/tick-files.md` has the
+//! byte tables.
+
+mod layout;
+mod read;
+mod write;
+
+pub use layout::BLOCK_ROWS;
+pub use read::{Blocks, TicksError, TicksFile};
+pub use write::{Finished, TickWriter, WriteError};
+
+pub(crate) use layout::FILE_MAGIC;
+pub(crate) use read::TicksReader;

@@ -1,0 +1,300 @@
+//! Reading the native file, in place.
+
+use std::path::Path;
+
+use thiserror::Error;
+use tickcast_wire::{Digest, Tick};
+use zerocopy::FromBytes;
+
+use super::layout::{
+    BLOCK_BYTES, BlockHeader, EndMark, FILE_MAGIC, FileHeader, RECORD_BYTES, VERSION,
+};
+use crate::map::Map;
+use crate::reader::{self, Notice, OpenError, ReadError, Tally, TickReader};
+
+/// A writer that is stopped leaves at most one block unfinished, a machine that goes down perhaps
+/// a few. More bytes than this after the last good block are damage, not a torn tail.
+const TORN_BYTES_MAX: usize = 16 * BLOCK_BYTES;
+
+/// Why a `.ticks` file cannot be read on. Offsets are in bytes from its beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TicksError {
+    /// It begins with something else.
+    #[error("this is no .ticks file: it begins with other bytes than \\x89TICKS\\r\\n")]
+    Magic,
+    /// It ends before the header does.
+    #[error(".ticks file cut inside its header: {bytes} of 64 bytes are there")]
+    CutHeader {
+        /// Bytes there.
+        bytes: usize,
+    },
+    /// A later version wrote it.
+    #[error(".ticks version {version} is newer than {VERSION}, the newest this program reads")]
+    NewerVersion {
+        /// Its version.
+        version: u16,
+    },
+    /// The header does not agree with its checksum.
+    #[error(".ticks header damaged: its checksum or a fixed field is wrong")]
+    Header,
+    /// A block does not agree with its checksum, and it is not the torn tail of a file that was
+    /// not closed.
+    #[error(
+        ".ticks block at byte {offset} damaged: {ticks} ticks before it are good, what comes \
+         after it is not read"
+    )]
+    Block {
+        /// Where the block begins.
+        offset: u64,
+        /// Good ticks before it.
+        ticks: u64,
+    },
+    /// Sound blocks do not follow each other: some were taken out or put in.
+    #[error(
+        ".ticks block or end mark at byte {offset} says {said} ticks come before it, but there \
+         are {ticks}: parts of the file are missing or out of place"
+    )]
+    Order {
+        /// Where the block or end mark begins.
+        offset: u64,
+        /// What it says.
+        said: u64,
+        /// What was read.
+        ticks: u64,
+    },
+    /// Something follows the end mark.
+    #[error(".ticks file goes on for {bytes} bytes after its end mark at byte {offset}")]
+    AfterEnd {
+        /// Where the end mark begins.
+        offset: u64,
+        /// Bytes after it.
+        bytes: u64,
+    },
+}
+
+/// An opened `.ticks` file, for reading its rows where they lie.
+///
+/// ```no_run
+/// # use tickcast_tickfile::TicksFile;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = TicksFile::open("market.ticks".as_ref())?;
+/// for rows in file.blocks() {
+///     println!("{} ticks", rows?.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct TicksFile {
+    map: Map,
+}
+
+impl TicksFile {
+    /// Opens a file and checks its header. It is seen as long as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is not a regular file, or its header is not sound.
+    pub fn open(path: &Path) -> Result<TicksFile, OpenError> {
+        TicksFile::new(reader::map(path)?).map_err(|error| OpenError::Damaged {
+            path: path.into(),
+            source: error.into(),
+        })
+    }
+
+    pub(crate) fn new(map: Map) -> Result<TicksFile, TicksError> {
+        check_header(&map)?;
+        Ok(TicksFile { map })
+    }
+
+    /// The rows, block by block, each checked before it is given. Ends after an error.
+    #[must_use]
+    pub fn blocks(&self) -> Blocks<'_> {
+        Blocks {
+            bytes: &self.map,
+            walk: Walk::default(),
+        }
+    }
+
+    /// Count and digest of the ticks, as the writer recorded them when it closed the file; `None`
+    /// when it did not.
+    #[must_use]
+    pub fn recorded(&self) -> Option<(u64, Digest)> {
+        end_mark(&self.map).map(|end| (end.rows.get(), end.digest()))
+    }
+}
+
+fn check_header(bytes: &[u8]) -> Result<(), TicksError> {
+    let magic = &bytes[..bytes.len().min(FILE_MAGIC.len())];
+    if magic != &FILE_MAGIC[..magic.len()] {
+        return Err(TicksError::Magic);
+    }
+    let Ok((header, _)) = FileHeader::ref_from_prefix(bytes) else {
+        return Err(TicksError::CutHeader { bytes: bytes.len() });
+    };
+    let version = header.version.get();
+    if version > VERSION {
+        return Err(TicksError::NewerVersion { version });
+    }
+    if !header.is_sound() {
+        return Err(TicksError::Header);
+    }
+    Ok(())
+}
+
+/// The end mark, if the file ends with a sound one.
+fn end_mark(bytes: &[u8]) -> Option<&EndMark> {
+    let at = bytes.len().checked_sub(RECORD_BYTES)?;
+    EndMark::parse(&bytes[at..])
+}
+
+/// The blocks of a file: slices of its rows.
+pub struct Blocks<'a> {
+    bytes: &'a [u8],
+    walk: Walk,
+}
+
+impl Blocks<'_> {
+    /// What is to be said about the file; complete once all blocks were read.
+    #[must_use]
+    pub fn notice(&self) -> Option<&Notice> {
+        self.walk.notice.as_ref()
+    }
+}
+
+impl<'a> Iterator for Blocks<'a> {
+    type Item = Result<&'a [Tick], TicksError>;
+
+    fn next(&mut self) -> Option<Result<&'a [Tick], TicksError>> {
+        self.walk.step(self.bytes).transpose()
+    }
+}
+
+/// How far the blocks of a file have been read.
+struct Walk {
+    offset: usize,
+    ticks: u64,
+    notice: Option<Notice>,
+    finished: bool,
+}
+
+impl Default for Walk {
+    fn default() -> Walk {
+        Walk {
+            offset: RECORD_BYTES,
+            ticks: 0,
+            notice: None,
+            finished: false,
+        }
+    }
+}
+
+impl Walk {
+    /// The rows of the next block; `None` at the end.
+    fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [Tick]>, TicksError> {
+        if self.finished {
+            return Ok(None);
+        }
+        let rest = &bytes[self.offset..];
+        if let Some((header, rows)) = BlockHeader::parse(rest) {
+            self.check_order(header.rows_before.get())?;
+            self.offset += RECORD_BYTES + size_of_val(rows);
+            self.ticks += rows.len() as u64;
+            return Ok(Some(rows));
+        }
+        self.finished = true;
+        match EndMark::parse(rest) {
+            Some(end) => self.close(end, rest)?,
+            None => self.recover(rest)?,
+        }
+        Ok(None)
+    }
+
+    fn check_order(&mut self, said: u64) -> Result<(), TicksError> {
+        if said == self.ticks {
+            return Ok(());
+        }
+        self.finished = true;
+        Err(TicksError::Order {
+            offset: self.offset as u64,
+            said,
+            ticks: self.ticks,
+        })
+    }
+
+    fn close(&mut self, end: &EndMark, rest: &[u8]) -> Result<(), TicksError> {
+        self.check_order(end.rows.get())?;
+        if rest.len() > RECORD_BYTES {
+            return Err(TicksError::AfterEnd {
+                offset: self.offset as u64,
+                bytes: (rest.len() - RECORD_BYTES) as u64,
+            });
+        }
+        self.offset += RECORD_BYTES;
+        Ok(())
+    }
+
+    /// What follows the last good block is a torn tail if nothing good comes after it; otherwise
+    /// the file is damaged in its middle.
+    fn recover(&mut self, rest: &[u8]) -> Result<(), TicksError> {
+        let is_torn = rest.len() <= TORN_BYTES_MAX
+            && (0..rest.len())
+                .step_by(RECORD_BYTES)
+                .map(|at| &rest[at..])
+                .all(|rest| BlockHeader::parse(rest).is_none() && EndMark::parse(rest).is_none());
+        if !is_torn {
+            return Err(TicksError::Block {
+                offset: self.offset as u64,
+                ticks: self.ticks,
+            });
+        }
+        self.notice = Some(Notice::TornTail {
+            offset: self.offset as u64,
+            bytes: rest.len() as u64,
+            ticks: self.ticks,
+        });
+        Ok(())
+    }
+}
+
+/// The native file as one of the formats of [`Reader`](crate::Reader).
+pub(crate) struct TicksReader {
+    file: TicksFile,
+    walk: Walk,
+    kinds: [u64; 256],
+}
+
+impl TicksReader {
+    pub(crate) fn new(map: Map) -> Result<TicksReader, TicksError> {
+        Ok(TicksReader {
+            file: TicksFile::new(map)?,
+            walk: Walk::default(),
+            kinds: [0; 256],
+        })
+    }
+
+    pub(crate) fn recorded(&self) -> Option<(u64, Digest)> {
+        self.file.recorded()
+    }
+}
+
+impl TickReader for TicksReader {
+    fn fill(&mut self, out: &mut Vec<Tick>) -> Result<(), ReadError> {
+        let rows = self.walk.step(&self.file.map)?.unwrap_or(&[]);
+        for row in rows {
+            self.kinds[usize::from(row.kind_code())] += 1;
+        }
+        out.extend_from_slice(rows);
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        Tally::of_kinds(&self.kinds)
+    }
+
+    fn position(&self) -> u64 {
+        self.walk.offset as u64
+    }
+
+    fn notice(&self) -> Option<&Notice> {
+        self.walk.notice.as_ref()
+    }
+}

@@ -1,0 +1,190 @@
+//! Writing the native file.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tickcast_wire::{Digest, Tick};
+use zerocopy::IntoBytes;
+
+use super::layout::{BLOCK_ROWS, BlockHeader, EndMark, FileHeader};
+
+/// Why a tick file cannot be written on.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The file cannot be created.
+    #[error("cannot create {path}: {source}; an existing file is never overwritten")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The extension names no format that can be written.
+    #[error("cannot tell from the name {path} what to write: end it in .ticks or .csv")]
+    Extension {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write failed, the disk being full for example. What was written before stays readable.
+    #[error("cannot write on after {ticks} ticks: {source}; they stay readable")]
+    Write {
+        /// Ticks that are safely in the file.
+        ticks: u64,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A write failed before; nothing is written after that.
+    #[error("nothing is written after a failed write; {ticks} ticks stay readable")]
+    Failed {
+        /// Ticks that are safely in the file.
+        ticks: u64,
+    },
+}
+
+/// What a finished file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// Ticks written.
+    pub ticks: u64,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+/// Writes a `.ticks` file, a block at a time.
+///
+/// A file is only ever appended to, so whatever stops the process leaves every block before it
+/// readable: at most the last 1,023 ticks that were not [flushed](TickWriter::flush) are lost.
+/// Dropped without [`finish`](TickWriter::finish), the file ends at its last block, without an end
+/// mark.
+#[must_use = "a file without finish() has no end mark"]
+pub struct TickWriter<W: Write = File> {
+    out: W,
+    rows: Vec<Tick>,
+    written: u64,
+    digest: Digest,
+    failed: bool,
+}
+
+impl TickWriter {
+    /// Creates the file, which must not exist yet: a file that is mapped somewhere is never cut
+    /// short under its reader.
+    ///
+    /// # Errors
+    /// When it exists or cannot be created, or its header cannot be written.
+    pub fn create(path: &Path) -> Result<TickWriter, WriteError> {
+        let file = File::create_new(path).map_err(|source| WriteError::Create {
+            path: path.into(),
+            source,
+        })?;
+        TickWriter::new(file)
+    }
+}
+
+impl<W: Write> TickWriter<W> {
+    /// Writes to `out`, which gets two writes a block: header and rows.
+    ///
+    /// # Errors
+    /// When the header cannot be written.
+    pub fn new(out: W) -> Result<TickWriter<W>, WriteError> {
+        let mut writer = TickWriter {
+            out,
+            rows: Vec::with_capacity(BLOCK_ROWS),
+            written: 0,
+            digest: Digest::default(),
+            failed: false,
+        };
+        writer.put(&[FileHeader::new().as_bytes()])?;
+        Ok(writer)
+    }
+
+    /// Takes in the next tick, as it is.
+    ///
+    /// # Errors
+    /// When a block is full and cannot be written.
+    #[inline]
+    pub fn write(&mut self, tick: &Tick) -> Result<(), WriteError> {
+        if self.rows.len() == BLOCK_ROWS {
+            self.flush()?;
+        }
+        self.rows.push(*tick);
+        Ok(())
+    }
+
+    /// Takes in the next ticks.
+    ///
+    /// # Errors
+    /// When a block is full and cannot be written.
+    pub fn write_all(&mut self, mut ticks: &[Tick]) -> Result<(), WriteError> {
+        while !ticks.is_empty() {
+            if self.rows.len() == BLOCK_ROWS {
+                self.flush()?;
+            }
+            let room = BLOCK_ROWS - self.rows.len();
+            let (now, later) = ticks.split_at(room.min(ticks.len()));
+            self.rows.extend_from_slice(now);
+            ticks = later;
+        }
+        Ok(())
+    }
+
+    /// Writes what was taken in so far as a block, however short. It is in the hands of the
+    /// operating system then: it survives the end of the process, not that of the machine.
+    ///
+    /// # Errors
+    /// When it cannot be written; nothing can be written after that.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        if self.failed {
+            return Err(WriteError::Failed {
+                ticks: self.written,
+            });
+        }
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.rows);
+        let header = BlockHeader::of(&rows, self.written);
+        self.put(&[header.as_bytes(), rows.as_bytes()])?;
+        self.digest.update_all(&rows);
+        self.written += rows.len() as u64;
+        self.rows = rows;
+        self.rows.clear();
+        Ok(())
+    }
+
+    /// Ticks that are safely in the file.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes what is left, and the end mark.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was written before stays readable.
+    pub fn finish(mut self) -> Result<Finished, WriteError> {
+        self.flush()?;
+        let end = EndMark::new(self.written, self.digest);
+        self.put(&[end.as_bytes()])?;
+        Ok(Finished {
+            ticks: self.written,
+            digest: self.digest,
+        })
+    }
+
+    /// Writes one record. After a failure half of it may be in the file: whatever came after it
+    /// could not be found again, so nothing does.
+    fn put(&mut self, parts: &[&[u8]]) -> Result<(), WriteError> {
+        let result = parts
+            .iter()
+            .try_for_each(|part| self.out.write_all(part))
+            .and_then(|()| self.out.flush());
+        result.map_err(|source| {
+            self.failed = true;
+            WriteError::Write {
+                ticks: self.written,
+                source,
+            }
+        })
+    }
+}
