@@ -102,9 +102,13 @@ impl Books {
     /// nothing left leaves the book.
     ///
     /// # Errors
-    /// [`UnknownOrder`](BookError::UnknownOrder), [`ExceedsOrder`](BookError::ExceedsOrder).
+    /// [`UnknownOrder`](BookError::UnknownOrder), [`ExceedsOrder`](BookError::ExceedsOrder),
+    /// [`ZeroSize`](BookError::ZeroSize).
     #[inline]
     pub fn reduce(&mut self, reference: u64, size: u32) -> Result<Change, BookError> {
+        if size == 0 {
+            return Err(BookError::ZeroSize { reference });
+        }
         let Entry::Occupied(mut entry) = self.orders.entry(reference) else {
             return Err(BookError::UnknownOrder { reference });
         };
@@ -218,7 +222,7 @@ impl Books {
     fn take_off(&mut self, order: Order, size: u32) -> Change {
         // `add` made the book of every order that rests.
         let book = &mut self.books[order.instrument as usize];
-        let changed = book.remove(order.side, order.price, size) && size > 0;
+        let changed = book.remove(order.side, order.price, size);
         Change {
             order,
             best: changed.then(|| book.best()),

@@ -18,8 +18,8 @@ pub enum BookError {
         /// The reference that the message names.
         reference: u64,
     },
-    /// An order of no size cannot rest.
-    #[error("order {reference} has size 0")]
+    /// No order of size 0 can rest, and nothing of size 0 can be taken off one.
+    #[error("size 0 for order {reference}")]
     ZeroSize {
         /// The reference that the message names.
         reference: u64,

@@ -102,8 +102,12 @@ fn apply(model: &mut Model, message: &Message) -> Result<Order, Vec<BookError>> 
             Ok(order)
         }
         Message::Reduce(reference, size) => {
+            let unknown = BookError::UnknownOrder { reference };
+            if size == 0 {
+                return Err(vec![BookError::ZeroSize { reference }, unknown]);
+            }
             let Some(order) = model.orders.get_mut(&reference) else {
-                return Err(vec![BookError::UnknownOrder { reference }]);
+                return Err(vec![unknown]);
             };
             let before = *order;
             if size > before.size {

@@ -1,0 +1,109 @@
+//! Nasdaq TotalView-ITCH 5.0 BinaryFILE: messages, each after its length as a big-endian u16.
+//!
+//! `docs/venues.md` says which message gives which ticks.
+
+mod decoder;
+mod message;
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+use tickcast_wire::Tick;
+
+use self::decoder::Decoder;
+use crate::reader::{CHUNK_TICKS, Notice, ReadError, Tally, TickReader};
+use crate::source::Source;
+
+/// The longest that a u16 can announce, with the u16.
+const LONGEST_FRAME: usize = 2 + u16::MAX as usize;
+
+/// Why an ITCH file cannot be read on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ItchError {
+    /// A message of length 0 that is not the end of the file.
+    #[error(
+        "message of length 0 at byte {offset} of the ITCH file, with more after it: an end mark \
+         in the middle, or damage; everything before it was read"
+    )]
+    ZeroLength {
+        /// Where, in what the file unpacks to.
+        offset: u64,
+    },
+}
+
+pub(crate) struct ItchReader {
+    source: Source,
+    decoder: Decoder,
+    notice: Option<Notice>,
+}
+
+impl ItchReader {
+    pub(crate) fn new(source: Source) -> ItchReader {
+        ItchReader {
+            source,
+            decoder: Decoder::new(),
+            notice: None,
+        }
+    }
+}
+
+impl TickReader for ItchReader {
+    fn fill(&mut self, out: &mut Vec<Tick>) -> Result<(), ReadError> {
+        let full = out.len() + CHUNK_TICKS;
+        while out.len() < full {
+            let offset = self.source.offset();
+            let window = self.source.peek(LONGEST_FRAME)?;
+            let mut rest = window;
+            while let Some((message, after)) = split_message(rest)
+                && out.len() < full
+            {
+                self.decoder.message(message, out);
+                rest = after;
+            }
+            let consumed = window.len() - rest.len();
+            if consumed == 0 {
+                // The window is as long as any message, unless the file ends before.
+                self.notice = last_bytes(window, offset)?;
+                break;
+            }
+            self.source.consume(consumed);
+        }
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        self.decoder.tally()
+    }
+
+    fn position(&self) -> u64 {
+        self.source.position()
+    }
+
+    fn notice(&self) -> Option<&Notice> {
+        self.notice.as_ref()
+    }
+}
+
+/// The first message, and what comes after it; `None` if no whole message of some length is there.
+#[inline]
+fn split_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    if length == 0 {
+        return None;
+    }
+    rest.split_at_checked(length)
+}
+
+/// What is to be said about the last bytes of the file, which hold no whole message.
+fn last_bytes(bytes: &[u8], offset: u64) -> Result<Option<Notice>, ItchError> {
+    match bytes {
+        // The end of the file, or an end mark there.
+        [] | [0, 0] => Ok(None),
+        [0, 0, ..] => Err(ItchError::ZeroLength { offset }),
+        _ => Ok(Some(Notice::CutMessage {
+            offset,
+            bytes: bytes.len() as u64,
+        })),
+    }
+}

@@ -1,0 +1,462 @@
+use proptest::prelude::*;
+use tickcast_wire::{
+    Definition, Flags, Kind, Quote, Side, Status, Symbol, Tick, TickBody, Trade, TradeBreak,
+    TradingState, UNDEFINED_PRICE, Venue,
+};
+use zerocopy::IntoBytes;
+
+use super::decoder::Decoder;
+use super::message::{
+    Add, AddAttributed, Broken, Cancel, Cross, Delete, Directory, Executed, ExecutedAt, Header,
+    HiddenTrade, Message, MessageError, Replace, TradingAction,
+};
+
+const LOCATE: u16 = 0x0102;
+const NANOS: u64 = 34_200_000_000_123;
+
+fn header(kind: u8) -> Header {
+    let [_, _, timestamp @ ..] = NANOS.to_be_bytes();
+    Header {
+        kind,
+        locate: LOCATE.into(),
+        tracking: 7.into(),
+        timestamp,
+    }
+}
+
+fn add(reference: u64, side: u8, shares: u32, price: u32) -> Vec<u8> {
+    let message = Add {
+        header: header(b'A'),
+        reference: reference.into(),
+        side,
+        shares: shares.into(),
+        symbol: *b"ZVZZT   ",
+        price: price.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn add_attributed(reference: u64, side: u8, shares: u32, price: u32) -> Vec<u8> {
+    let message = AddAttributed {
+        header: header(b'F'),
+        reference: reference.into(),
+        side,
+        shares: shares.into(),
+        symbol: *b"ZVZZT   ",
+        price: price.into(),
+        attribution: *b"FLTG",
+    };
+    message.as_bytes().to_vec()
+}
+
+fn executed(reference: u64, shares: u32) -> Vec<u8> {
+    let message = Executed {
+        header: header(b'E'),
+        reference: reference.into(),
+        shares: shares.into(),
+        match_number: 99.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn executed_at(reference: u64, shares: u32, price: u32, printable: u8) -> Vec<u8> {
+    let message = ExecutedAt {
+        header: header(b'C'),
+        reference: reference.into(),
+        shares: shares.into(),
+        match_number: 98.into(),
+        printable,
+        price: price.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn cancel(reference: u64, shares: u32) -> Vec<u8> {
+    let message = Cancel {
+        header: header(b'X'),
+        reference: reference.into(),
+        shares: shares.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn delete(reference: u64) -> Vec<u8> {
+    let message = Delete {
+        header: header(b'D'),
+        reference: reference.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn replace(old: u64, new: u64, shares: u32, price: u32) -> Vec<u8> {
+    let message = Replace {
+        header: header(b'U'),
+        old: old.into(),
+        new: new.into(),
+        shares: shares.into(),
+        price: price.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn hidden_trade() -> Vec<u8> {
+    let message = HiddenTrade {
+        header: header(b'P'),
+        reference: 0.into(),
+        side: b'B',
+        shares: 84.into(),
+        symbol: *b"ZVZZT   ",
+        price: 1_377_000.into(),
+        match_number: 53_487.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn cross() -> Vec<u8> {
+    let message = Cross {
+        header: header(b'Q'),
+        shares: 6_185.into(),
+        symbol: *b"ZVZZT   ",
+        price: 404_300.into(),
+        match_number: 53_497.into(),
+        cross_type: b'O',
+    };
+    message.as_bytes().to_vec()
+}
+
+fn broken() -> Vec<u8> {
+    let message = Broken {
+        header: header(b'B'),
+        match_number: 53_487.into(),
+    };
+    message.as_bytes().to_vec()
+}
+
+fn directory() -> Vec<u8> {
+    let message = Directory {
+        header: header(b'R'),
+        symbol: *b"ZVZZT   ",
+        market_category: b'Q',
+        financial_status: b'N',
+        round_lot: 100.into(),
+        round_lots_only: b'N',
+        issue_classification: b'C',
+        issue_subtype: *b"Z ",
+        authenticity: b'T',
+        short_sale_threshold: b'N',
+        ipo: b'N',
+        luld_tier: b'1',
+        etp: b'N',
+        etp_leverage: 0.into(),
+        inverse: b'N',
+    };
+    message.as_bytes().to_vec()
+}
+
+fn trading_action(state: u8) -> Vec<u8> {
+    let message = TradingAction {
+        header: header(b'H'),
+        symbol: *b"ZVZZT   ",
+        state,
+        reserved: b' ',
+        reason: *b"T1  ",
+    };
+    message.as_bytes().to_vec()
+}
+
+/// One of each type that gives ticks, in an order in which all are understood.
+fn one_of_each() -> Vec<Vec<u8>> {
+    vec![
+        directory(),
+        trading_action(b'T'),
+        add(1, b'B', 100, 10_000),
+        add_attributed(2, b'S', 200, 10_100),
+        executed(1, 10),
+        executed_at(2, 20, 10_050, b'Y'),
+        cancel(1, 5),
+        replace(1, 3, 50, 10_001),
+        hidden_trade(),
+        cross(),
+        broken(),
+        delete(3),
+        delete(2),
+    ]
+}
+
+fn tick(body: impl TickBody) -> Tick {
+    Tick::new(body, Venue::NASDAQ, LOCATE.into(), NANOS)
+}
+
+fn last(body: impl TickBody) -> Tick {
+    tick(body).with_flags(Flags::LAST_OF_EVENT)
+}
+
+/// A price of ITCH as ticks have it.
+fn nanos(price: i64) -> i64 {
+    price * 100_000
+}
+
+fn decode<'a>(decoder: &mut Decoder, messages: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Tick> {
+    let mut ticks = Vec::new();
+    for message in messages {
+        decoder.message(message, &mut ticks);
+    }
+    ticks
+}
+
+/// A decoder to which the instrument is known, so that no definition comes in between.
+fn decoder() -> Decoder {
+    let mut decoder = Decoder::new();
+    decode(&mut decoder, [&directory()]);
+    decoder
+}
+
+#[test]
+fn golden_bytes() {
+    let golden: [(&[u8], Vec<u8>); 3] = [
+        (
+            b"A\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b\0\0\0\0\0\0\0\x01B\0\0\0\x64ZVZZT   \0\0\x27\x10",
+            add(1, b'B', 100, 10_000),
+        ),
+        (
+            b"U\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0\0\0\x32\0\0\x27\x11",
+            replace(1, 3, 50, 10_001),
+        ),
+        (
+            b"C\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b\0\0\0\0\0\0\0\x02\0\0\0\x14\0\0\0\0\0\0\0\x62Y\0\0\x27\x42",
+            executed_at(2, 20, 10_050, b'Y'),
+        ),
+    ];
+    for (bytes, encoded) in golden {
+        assert_eq!(&bytes[11..], &encoded[11..]);
+        assert_eq!(&bytes[..5], &encoded[..5]);
+        assert_eq!(encoded[5..11], NANOS.to_be_bytes()[2..]);
+    }
+}
+
+#[test]
+fn directory_and_trading_action() {
+    let mut decoder = Decoder::new();
+    let ticks = decode(&mut decoder, [&directory(), &trading_action(b'H')]);
+    let symbol = Symbol::new(b"ZVZZT");
+    let expected = [
+        last(Definition::new(symbol, UNDEFINED_PRICE, 100)),
+        last(Status::new(TradingState::Halted, b'H', *b"T1  ")),
+    ];
+    assert_eq!(ticks, expected);
+
+    for (code, state) in [
+        (b'P', TradingState::Paused),
+        (b'Q', TradingState::QuoteOnly),
+        (b'T', TradingState::Trading),
+    ] {
+        let ticks = decode(&mut decoder, [&trading_action(code)]);
+        assert_eq!(ticks, [last(Status::new(state, code, *b"T1  "))]);
+    }
+    assert_eq!(decode(&mut decoder, [&trading_action(b'?')]), []);
+    assert_eq!(decoder.tally().skipped["unknown_trading_state"], 1);
+}
+
+#[test]
+fn the_first_sight_of_an_instrument_defines_it() {
+    let symbol = Symbol::new(b"ZVZZT");
+    let implied = tick(Definition::new(symbol, UNDEFINED_PRICE, 0)).with_flags(Flags::IMPLIED);
+    let messages = [
+        add(1, b'B', 1, 1),
+        add_attributed(1, b'S', 1, 1),
+        hidden_trade(),
+        cross(),
+        trading_action(b'T'),
+    ];
+    for message in &messages {
+        let ticks = decode(&mut Decoder::new(), [message, message]);
+        assert_eq!(ticks[0], implied);
+        assert!(ticks[1].flags() == Flags::LAST_OF_EVENT);
+        let definitions = ticks.iter().filter(|t| t.kind() == Some(Kind::Definition));
+        assert_eq!(definitions.count(), 1);
+    }
+}
+
+#[test]
+fn orders_to_quotes_and_trades() {
+    let mut decoder = decoder();
+    let none = UNDEFINED_PRICE;
+    let (bid, ask) = (nanos(10_000), nanos(10_100));
+    let steps: [(Vec<u8>, Vec<Tick>); 12] = [
+        (
+            add(1, b'B', 100, 10_000),
+            vec![last(Quote::new(bid, 100, none, 0))],
+        ),
+        (
+            add_attributed(2, b'S', 200, 10_100),
+            vec![last(Quote::new(bid, 100, ask, 200))],
+        ),
+        (
+            add(3, b'S', 50, 10_100),
+            vec![last(Quote::new(bid, 100, ask, 250))],
+        ),
+        (add(4, b'S', 50, 10_200), vec![]),
+        (
+            executed(1, 10),
+            vec![
+                tick(Trade::new(bid, 10, 99, Side::Sell, [0; 7])),
+                last(Quote::new(bid, 90, ask, 250)),
+            ],
+        ),
+        (
+            executed_at(2, 20, 10_050, b'Y'),
+            vec![
+                tick(Trade::new(
+                    nanos(10_050),
+                    20,
+                    98,
+                    Side::Buy,
+                    *b"Y\0\0\0\0\0\0",
+                )),
+                last(Quote::new(bid, 90, ask, 230)),
+            ],
+        ),
+        (
+            executed_at(4, 20, 10_050, b'N'),
+            vec![last(Trade::new(
+                nanos(10_050),
+                20,
+                98,
+                Side::Buy,
+                *b"N\0\0\0\0\0\0",
+            ))],
+        ),
+        (cancel(1, 5), vec![last(Quote::new(bid, 85, ask, 230))]),
+        // One message, one quote, though the bid went and came again.
+        (
+            replace(1, 5, 60, 9_900),
+            vec![last(Quote::new(nanos(9_900), 60, ask, 230))],
+        ),
+        // Replaced at the same price and size: nothing changed.
+        (replace(5, 6, 60, 9_900), vec![]),
+        (delete(4), vec![]),
+        (delete(6), vec![last(Quote::new(none, 0, ask, 230))]),
+    ];
+    for (message, expected) in steps {
+        assert_eq!(decode(&mut decoder, [&message]), expected);
+    }
+    assert_eq!(decoder.tally().skipped.len(), 0);
+    assert_eq!(decoder.tally().messages["C"], 2);
+}
+
+#[test]
+fn trades_outside_the_book() {
+    let ticks = decode(&mut decoder(), [&hidden_trade(), &cross(), &broken()]);
+    let expected = [
+        last(Trade::new(nanos(1_377_000), 84, 53_487, Side::None, [0; 7])),
+        last(Trade::new(
+            nanos(404_300),
+            6_185,
+            53_497,
+            Side::None,
+            *b"O\0\0\0\0\0\0",
+        )),
+        last(TradeBreak::new(UNDEFINED_PRICE, 0, 53_487)),
+    ];
+    assert_eq!(ticks, expected);
+}
+
+#[test]
+fn what_cannot_be_understood_is_counted_by_reason() {
+    let mut decoder = decoder();
+    decode(&mut decoder, [&add(1, b'B', 100, 10_000)]);
+    let messages = [
+        ("unknown_order", executed(9, 1)),
+        ("unknown_order", executed_at(9, 1, 1, b'Y')),
+        ("unknown_order", cancel(9, 1)),
+        ("unknown_order", delete(9)),
+        ("unknown_order", replace(9, 10, 1, 1)),
+        ("duplicate_order", add(1, b'S', 1, 1)),
+        ("zero_size", add(2, b'S', 0, 1)),
+        ("exceeds_order", executed(1, 101)),
+        ("unknown_side", add(2, b'b', 1, 1)),
+        ("unknown_type", b"?".to_vec()),
+        ("unknown_type", Vec::new()),
+    ];
+    for (reason, message) in &messages {
+        let before = decoder.tally().skipped.get(reason).copied().unwrap_or(0);
+        assert_eq!(decode(&mut decoder, [message]), []);
+        assert_eq!(decoder.tally().skipped[reason], before + 1);
+    }
+    assert_eq!(decoder.books().resting_orders(), 1);
+}
+
+#[test]
+fn types_without_ticks_are_not_skipped() {
+    let mut decoder = decoder();
+    for (kind, length) in [
+        (b'S', 12),
+        (b'Y', 20),
+        (b'L', 26),
+        (b'V', 35),
+        (b'W', 12),
+        (b'K', 28),
+        (b'J', 35),
+        (b'h', 21),
+        (b'I', 50),
+        (b'N', 20),
+        (b'O', 48),
+    ] {
+        let mut message = vec![0xa5; length];
+        message[0] = kind;
+        assert_eq!(decode(&mut decoder, [&message]), []);
+        assert_eq!(decoder.tally().messages[&char::from(kind).to_string()], 1);
+    }
+    assert!(decoder.tally().skipped.is_empty());
+}
+
+#[test]
+fn every_wrong_length_of_every_type_is_refused() {
+    for message in one_of_each() {
+        let mut bytes = message.clone();
+        bytes.resize(70, 0xa5);
+        for length in (1..70).filter(|length| *length != message.len()) {
+            let outcome = Message::parse(&bytes[..length]);
+            assert!(matches!(outcome, Err(MessageError::WrongLength)));
+        }
+        assert!(Message::parse(&bytes[..message.len()]).is_ok());
+    }
+}
+
+#[test]
+fn every_changed_byte_is_survived() {
+    let messages = one_of_each();
+    for at in 0..messages.len() {
+        for offset in 0..messages[at].len() {
+            for value in 0..=u8::MAX {
+                let mut changed = messages.clone();
+                changed[at][offset] = value;
+                let ticks = decode(&mut Decoder::new(), &changed);
+                assert!(ticks.len() <= 3 * changed.len());
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_survived_and_accounted_for(
+        messages in proptest::collection::vec(
+            (proptest::sample::select(b"RHAFECXDUPQBSZ".to_vec()),
+             proptest::collection::vec(0u8..4, 0..50)),
+            0..80,
+        ),
+    ) {
+        let messages: Vec<Vec<u8>> = messages
+            .into_iter()
+            .map(|(kind, mut bytes)| { bytes.insert(0, kind); bytes })
+            .collect();
+        let mut decoder = Decoder::new();
+        decode(&mut decoder, &messages);
+        let tally = decoder.tally();
+        let refused = tally.skipped.get("unknown_type").unwrap_or(&0)
+            + tally.skipped.get("wrong_length").unwrap_or(&0);
+        let counted = tally.messages.values().sum::<u64>();
+        prop_assert_eq!(counted + refused, messages.len() as u64);
+    }
+}
