@@ -1,1 +1,40 @@
-//! Placeholder until its room is built.
+//! How long ticks take, stage by stage: histograms recorded without a lock or an allocation,
+//! reported as a table, as JSON, or as an interval log for HdrHistogram's own tools.
+//!
+//! A [`Recorder`] belongs to the thread that measures. It hands full histograms to its
+//! [`Reporter`] when asked, at a moment of its own choosing, and goes on with an empty one.
+//!
+//! This crate has no clock: times are arguments, in nanoseconds since the Unix epoch. It never
+//! clips or corrects: a negative difference and one over [`LONGEST_NS`] are counted by name.
+//!
+//! ```
+//! use tickcast_latency::{Histograms, Report, Stage, stages};
+//!
+//! let (mut recorder, mut reporter) = stages(&[Stage::Queue, Stage::Total]);
+//! let mut totals = Histograms::new(&Stage::ALL);
+//!
+//! // On the measuring thread, for a packet of 21 ticks:
+//! recorder.record(Stage::Queue, 1_000, 1_450, 21);
+//! recorder.poll_swap();
+//!
+//! // On the reporting thread: ask, and collect a little later.
+//! reporter.request();
+//! recorder.poll_swap();
+//! reporter.collect(&mut totals);
+//!
+//! let report = Report::new(&totals);
+//! assert_eq!(report.row(Stage::Queue).unwrap().samples, 21);
+//! println!("{report}");
+//! ```
+
+mod histograms;
+mod hlog;
+mod recorder;
+mod report;
+mod stage;
+
+pub use histograms::{Histograms, LONGEST_NS, SIGNIFICANT_DIGITS, StageHistogram};
+pub use hlog::{HlogError, HlogWriter};
+pub use recorder::{Recorder, Reporter, stages};
+pub use report::{Report, Row};
+pub use stage::Stage;

@@ -1,0 +1,132 @@
+//! A recorder and a reporter that pass two sets of histograms back and forth, so that neither
+//! waits for the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::CachePadded;
+
+use crate::{Histograms, Stage};
+
+/// One set is being recorded into, one is empty or on its way.
+const SETS: usize = 2;
+
+/// Makes a recorder of these stages and the reporter that collects from it. All memory of both is
+/// allocated and touched here.
+pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
+    let exchange = Arc::new(Exchange {
+        wanted: CachePadded::new(AtomicBool::new(false)),
+        filled: ArrayQueue::new(SETS),
+        empty: ArrayQueue::new(SETS),
+    });
+    let spare = exchange.empty.push(Box::new(Histograms::new(list)));
+    debug_assert!(spare.is_ok(), "a new queue has room");
+    let active = Some(Box::new(Histograms::new(list)));
+    (
+        Recorder {
+            active,
+            exchange: Arc::clone(&exchange),
+        },
+        Reporter { exchange },
+    )
+}
+
+/// Boxes go round: recorder -> `filled` -> reporter -> `empty` -> recorder.
+#[derive(Debug)]
+struct Exchange {
+    /// The reporter asks for a set.
+    wanted: CachePadded<AtomicBool>,
+    filled: ArrayQueue<Box<Histograms>>,
+    empty: ArrayQueue<Box<Histograms>>,
+}
+
+/// The end on the measuring thread. It never allocates, locks or waits. When dropped, it hands
+/// over what it has recorded.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Always there, until the recorder is dropped.
+    active: Option<Box<Histograms>>,
+    exchange: Arc<Exchange>,
+}
+
+impl Recorder {
+    /// Records that `count` ticks took from `from_ns` to `to_ns` for `stage`. A stamp of several
+    /// ticks, such as a packet's, stands for all of them.
+    ///
+    /// # Panics
+    /// If `stage` is not one of those given to [`stages`].
+    #[inline]
+    pub fn record(&mut self, stage: Stage, from_ns: u64, to_ns: u64, count: u64) {
+        if let Some(active) = &mut self.active {
+            active.record(stage, from_ns, to_ns, count);
+        }
+    }
+
+    /// Hands over what is recorded so far, if the reporter asked for it. Call it between batches,
+    /// and when idle; it costs one relaxed load when nothing is asked.
+    #[inline]
+    pub fn poll_swap(&mut self) {
+        if self.exchange.wanted.load(Ordering::Relaxed) {
+            self.swap();
+        }
+    }
+
+    #[cold]
+    fn swap(&mut self) {
+        // Without an empty set, the reporter has not collected the last one: it stays wanted.
+        if let Some(empty) = self.exchange.empty.pop() {
+            self.exchange.wanted.store(false, Ordering::Relaxed);
+            let full = self.active.replace(empty);
+            self.hand_over(full);
+        }
+    }
+
+    fn hand_over(&self, full: Option<Box<Histograms>>) {
+        if let Some(full) = full {
+            let pushed = self.exchange.filled.push(full);
+            debug_assert!(
+                pushed.is_ok(),
+                "there are never more sets than room for them"
+            );
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let last = self.active.take();
+        self.hand_over(last);
+    }
+}
+
+/// The end on the reporting thread.
+#[derive(Debug)]
+pub struct Reporter {
+    exchange: Arc<Exchange>,
+}
+
+impl Reporter {
+    /// Asks the recorder to hand over what it has at its next [`Recorder::poll_swap`].
+    pub fn request(&self) {
+        self.exchange.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Adds all that has been handed over to `into`, and returns whether there was anything.
+    /// Collect a few milliseconds after [`Reporter::request`], and once more when the recorder has
+    /// been dropped.
+    pub fn collect(&mut self, into: &mut Histograms) -> bool {
+        let mut any = false;
+        while let Some(mut set) = self.exchange.filled.pop() {
+            into.merge(&set);
+            set.clear();
+            let pushed = self.exchange.empty.push(set);
+            debug_assert!(
+                pushed.is_ok(),
+                "there are never more sets than room for them"
+            );
+            any = true;
+        }
+        any
+    }
+}

@@ -1,0 +1,182 @@
+//! Percentiles for people (a table) and for programs (serde).
+
+use std::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{Histograms, LONGEST_NS, Stage, StageHistogram};
+
+/// Percentiles of every stage that has a histogram.
+///
+/// Displays as a table, and serialises as a map from [`Stage::name`] to [`Row`].
+///
+/// A percentile is given only when at least one sample lies beyond it: p50 from 2 samples on, p90
+/// from 10, p99 from 100, p99.9 from 1,000, p99.99 from 10,000. Otherwise it is a dash, or null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    rows: Vec<(Stage, Row)>,
+}
+
+/// The figures of one stage, in nanoseconds, rounded up by at most 0.1 %.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// Samples in the percentiles: every one that is not negative, saturated ones included.
+    pub samples: u64,
+    /// Half of the samples took at most this long.
+    pub p50: Option<u64>,
+    /// 90 % of the samples took at most this long.
+    pub p90: Option<u64>,
+    /// 99 % of the samples took at most this long.
+    pub p99: Option<u64>,
+    /// 99.9 % of the samples took at most this long.
+    pub p99_9: Option<u64>,
+    /// 99.99 % of the samples took at most this long.
+    pub p99_99: Option<u64>,
+    /// The longest sample; `None` without samples.
+    pub max: Option<u64>,
+    /// Samples that ended before they started, by clocks that disagree. In no figure above.
+    pub negative: u64,
+    /// Samples longer than [`LONGEST_NS`], which count as [`LONGEST_NS`] above.
+    pub saturated: u64,
+}
+
+impl Report {
+    /// Takes the figures of `histograms`.
+    pub fn new(histograms: &Histograms) -> Self {
+        let rows = histograms
+            .iter()
+            .map(|(stage, counts)| (stage, Row::new(counts)))
+            .collect();
+        Report { rows }
+    }
+
+    /// The figures of each stage, in the order a tick passes them.
+    pub fn rows(&self) -> &[(Stage, Row)] {
+        &self.rows
+    }
+
+    /// The figures of `stage`; `None` when it has no histogram.
+    pub fn row(&self, stage: Stage) -> Option<&Row> {
+        self.rows
+            .iter()
+            .find(|(of, _)| *of == stage)
+            .map(|(_, row)| row)
+    }
+}
+
+impl Row {
+    fn new(counts: &StageHistogram) -> Self {
+        let histogram = counts.histogram();
+        let samples = histogram.len();
+        let percentile = |quantile: f64, at_least: u64| {
+            (samples >= at_least).then(|| histogram.value_at_quantile(quantile))
+        };
+        Row {
+            samples,
+            p50: percentile(0.5, 2),
+            p90: percentile(0.9, 10),
+            p99: percentile(0.99, 100),
+            p99_9: percentile(0.999, 1_000),
+            p99_99: percentile(0.9999, 10_000),
+            max: (samples > 0).then(|| histogram.max()),
+            negative: counts.negative(),
+            saturated: counts.saturated(),
+        }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.rows.len()))?;
+        for (stage, row) in &self.rows {
+            map.serialize_entry(stage.name(), row)?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<8}{:>15}", "stage", "samples")?;
+        for title in ["p50", "p90", "p99", "p99.9", "p99.99", "max"] {
+            write!(f, "{title:>10}")?;
+        }
+        for (stage, row) in &self.rows {
+            write!(f, "\n{stage:<8}{:>15}", grouped(row.samples))?;
+            for ns in [row.p50, row.p90, row.p99, row.p99_9, row.p99_99, row.max] {
+                write!(f, "{:>10}", ns.map_or_else(|| "-".to_owned(), duration))?;
+            }
+        }
+        for (stage, row) in &self.rows {
+            if row.negative > 0 {
+                let count = grouped(row.negative);
+                write!(
+                    f,
+                    "\n{stage}: {count} negative, in no percentile: two clocks disagree"
+                )?;
+            }
+            if row.saturated > 0 {
+                let (count, longest) = (grouped(row.saturated), duration(LONGEST_NS));
+                write!(f, "\n{stage}: {count} over {longest}, counted as {longest}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time with three significant digits, in the largest unit that leaves it at least 1.
+fn duration(ns: u64) -> String {
+    let (unit, name) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let whole = ns / unit;
+    let thousandths = ns % unit * 1_000 / unit;
+    match whole {
+        0..10 => format!("{whole}.{:02} {name}", thousandths / 10),
+        10..100 => format!("{whole}.{} {name}", thousandths / 100),
+        _ => format!("{whole} {name}"),
+    }
+}
+
+/// A count with a comma before every three digits.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{duration, grouped};
+
+    #[test]
+    fn times_have_three_digits() {
+        let shown = [
+            0, 999, 1_000, 9_999, 10_000, 99_999, 123_456, 999_999, 1_234_567,
+        ]
+        .map(duration);
+        let expected = [
+            "0 ns", "999 ns", "1.00 µs", "9.99 µs", "10.0 µs", "99.9 µs", "123 µs", "999 µs",
+            "1.23 ms",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(duration(60_000_000_000), "60.0 s");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}
