@@ -38,7 +38,7 @@ pub struct ReceiveConfig {
     /// Takes datagrams from this source only, of the group's address family.
     pub source: Option<IpAddr>,
     /// How long a receive may poll the device for a datagram, in whole microseconds, on devices
-    /// that can. More than `net.core.busy_read` needs CAP_NET_ADMIN.
+    /// that can. On older kernels more than `net.core.busy_read` needs CAP_NET_ADMIN.
     pub busy_poll: Option<Duration>,
 }
 
@@ -81,8 +81,8 @@ pub struct Datagrams<'a> {
     /// When the kernel received the first of them, in nanoseconds since the Unix epoch by the
     /// real-time clock.
     pub ts_kernel: Option<u64>,
-    /// What the kernel dropped, because the receive buffer was full, since the socket was opened
-    /// and before these were queued. See [`MulticastReceiver::dropped`] for the unit.
+    /// What the kernel dropped since the socket was opened and before these were queued. See
+    /// [`MulticastReceiver::dropped`] for the unit.
     pub dropped: u64,
     /// Whether bytes were cut off at the end, so that the last datagram is not whole.
     pub truncated: bool,
@@ -218,8 +218,12 @@ impl MulticastReceiver {
         }))
     }
 
-    /// Asks the kernel what it dropped, because the receive buffer was full, since the socket was
-    /// opened. A system call: it also counts drops that no datagram came after.
+    /// Asks the kernel what it dropped since the socket was opened, mostly because the receive
+    /// buffer was full. A system call: it also counts drops that no datagram came after.
+    ///
+    /// Without `gro` this is the number of datagrams. With it, datagrams that were joined and
+    /// dropped in one piece count once: the number is of pieces, and at least so many datagrams
+    /// are gone. What exactly is gone only the sequence numbers in the datagrams tell.
     ///
     /// # Errors
     /// [`ReceiveError::Os`] when the kernel does not tell.

@@ -302,3 +302,40 @@ pub(crate) fn refusal(
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::{MulticastSender, SendConfig};
+    use crate::{Interface, MulticastReceiver, ReceiveConfig, sys, wait};
+
+    #[test]
+    fn a_refused_segmented_send_goes_out_one_by_one() {
+        let [high, low] = (std::process::id() as u16).to_be_bytes();
+        let group = format!("239.{high}.{low}.252:19004").parse().unwrap();
+        let interface = Interface::loopback().unwrap();
+        let config = ReceiveConfig::new(group, interface.clone());
+        let mut receiver = MulticastReceiver::open(&config).unwrap();
+        let sender = MulticastSender::open(&SendConfig::new(group, interface)).unwrap();
+        // The kernel refuses to segment for a socket without checksums.
+        sys::set_option(sender.as_fd(), libc::SOL_SOCKET, libc::SO_NO_CHECK, &1_i32).unwrap();
+
+        for refusals in [1, 1] {
+            let bytes: Vec<u8> = (0..=250).collect();
+            sender.send(&bytes, 100).unwrap();
+            assert!(!sender.is_segmented());
+            assert_eq!(sender.segment_refusals(), refusals);
+            let mut received = Vec::new();
+            while received.len() < bytes.len() {
+                assert!(wait(&[&receiver], Some(Duration::from_secs(10))).unwrap());
+                while let Some(datagrams) = receiver.receive().unwrap() {
+                    assert!(datagrams.iter().all(|datagram| datagram.len() <= 100));
+                    received.extend_from_slice(datagrams.bytes);
+                }
+            }
+            assert_eq!(received, bytes);
+        }
+    }
+}

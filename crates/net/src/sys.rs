@@ -289,3 +289,50 @@ fn node_address(node: &libc::ifaddrs) -> Option<IpAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    use super::{ControlMessages, Envelope, receive};
+
+    #[test]
+    fn a_datagram_longer_than_the_buffer_is_marked() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut envelope = Envelope::new();
+        for (sent, truncated) in [(8, false), (9, true)] {
+            socket.send_to(&[1; 9][..sent], address).unwrap();
+            // The call does not block, and loopback may deliver a moment later.
+            socket.peek(&mut [0; 16]).unwrap();
+            assert_eq!(receive(socket.as_fd(), &mut [0; 8], &mut envelope), Ok(8));
+            assert_eq!(envelope.truncated(), truncated);
+            assert!(!envelope.control_truncated());
+            assert_eq!(envelope.source(), address);
+        }
+    }
+
+    #[test]
+    fn control_messages_that_do_not_fit_end_the_list() {
+        let message = |length: usize, data: &[u8]| {
+            [
+                &length.to_ne_bytes()[..],
+                &1_i32.to_ne_bytes(),
+                &2_i32.to_ne_bytes(),
+                data,
+            ]
+            .concat()
+        };
+        let good = message(20, &[9, 9, 9, 9, 0, 0, 0, 0]);
+        for length in [0, 15, 21, usize::MAX] {
+            let bytes = [&good[..], &message(length, &[7; 4])].concat();
+            let mut messages = ControlMessages { rest: &bytes };
+            assert_eq!(messages.next(), Some((1, 2, &[9_u8; 4][..])));
+            assert_eq!(messages.next(), None, "{length}");
+        }
+        for cut in 0..20 {
+            assert_eq!(ControlMessages { rest: &good[..cut] }.next(), None);
+        }
+    }
+}
