@@ -1,0 +1,174 @@
+//! Every interleaving of up to three preemptions, and every value a relaxed load may return, of
+//! small rings. `LOOM_MAX_PREEMPTIONS` changes the bound.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p tickcast-queue --release --test loom`
+#![cfg(loom)]
+
+use loom::thread;
+use tickcast_queue::{Cursor, LINE_WORDS, Line, Producer, Reader, ring};
+
+/// Most faults show within two or three preemptions; without a bound a model takes hours.
+fn model(body: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.check(body);
+}
+
+/// Line `n` holds `n + 1` in every word, so a torn or misplaced line shows, and so does an empty
+/// slot.
+fn line(position: u64) -> Line {
+    [position + 1; LINE_WORDS]
+}
+
+fn publish(producer: &mut Producer, batch: u64) {
+    let start = producer.position();
+    producer.publish(&line(start), (start + 1..start + batch).map(line).collect::<Vec<_>>());
+}
+
+/// Reads once. What comes must be the lines that follow the reader's position, whole; being lapped
+/// must be true of the position and leave room to go on.
+fn read_checked(reader: &mut Reader, most: usize) -> bool {
+    let mut out = [Line::default(); 4];
+    let start = reader.position();
+    match reader.read(&mut out[..most]) {
+        Ok(count) => {
+            for (position, got) in (start..).zip(&out[..count]) {
+                assert_eq!(*got, line(position), "torn or out of order at {position}");
+            }
+            assert_eq!(reader.position(), start + count as u64);
+            count > 0
+        }
+        Err(lapped) => {
+            assert_eq!(lapped.position, start);
+            assert!(lapped.position < lapped.oldest && lapped.oldest <= lapped.head);
+            reader.skip_to(lapped.oldest);
+            assert_eq!(reader.position(), lapped.oldest);
+            false
+        }
+    }
+}
+
+/// Batches that lap the reader of a two-line ring, and one that reads while they are written.
+#[test]
+fn nothing_torn_while_lapped() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let mut reader = ring.reader();
+        publish(&mut producer, 2);
+        let writer = thread::spawn(move || {
+            publish(&mut producer, 1);
+            publish(&mut producer, 1);
+        });
+        read_checked(&mut reader, 1);
+        read_checked(&mut reader, 2);
+        writer.join().unwrap();
+        while !reader.is_closed() {
+            read_checked(&mut reader, 2);
+        }
+        assert_eq!(reader.position(), 4);
+    });
+}
+
+/// A batch is seen whole or not at all.
+#[test]
+fn batches_appear_at_once() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let mut reader = ring.reader();
+        let writer = thread::spawn(move || {
+            publish(&mut producer, 2);
+            publish(&mut producer, 2);
+        });
+        read_checked(&mut reader, 2);
+        assert_eq!(reader.position() % 2, 0);
+        writer.join().unwrap();
+        while !reader.is_closed() {
+            read_checked(&mut reader, 2);
+        }
+    });
+}
+
+/// Two readers at their own pace do not disturb each other.
+#[test]
+fn two_readers() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let readers = [ring.reader(), ring.reader()];
+        let threads = readers.map(|mut reader| {
+            thread::spawn(move || {
+                read_checked(&mut reader, 2);
+            })
+        });
+        publish(&mut producer, 1);
+        publish(&mut producer, 2);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// A reader made while the producer writes starts at a batch and sees it whole.
+#[test]
+fn reader_made_meanwhile() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let writer = thread::spawn(move || {
+            publish(&mut producer, 2);
+            publish(&mut producer, 2);
+        });
+        let mut reader = ring.reader();
+        assert_eq!(reader.position() % 2, 0);
+        read_checked(&mut reader, 2);
+        writer.join().unwrap();
+    });
+}
+
+/// A producer that keeps within the room before a reader's cursor never laps it.
+#[test]
+fn producer_that_waits_never_laps() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let mut reader = ring.reader();
+        let cursor: Cursor = reader.cursor();
+        let writer = thread::spawn(move || {
+            publish(&mut producer, 2);
+            while producer.room(&cursor) < 2 {
+                thread::yield_now();
+            }
+            publish(&mut producer, 2);
+        });
+        let mut out = [Line::default(); 2];
+        let mut position = 0;
+        while position < 4 {
+            match reader.read(&mut out).expect("lapped by a producer that waits") {
+                0 => thread::yield_now(),
+                count => {
+                    for got in &out[..count] {
+                        assert_eq!(*got, line(position));
+                        position += 1;
+                    }
+                }
+            }
+        }
+        writer.join().unwrap();
+    });
+}
+
+/// A reader that sees the ring closed has seen the last line.
+#[test]
+fn closing_hides_nothing() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let mut reader = ring.reader();
+        let writer = thread::spawn(move || publish(&mut producer, 1));
+        let mut lines = 0;
+        while !reader.is_closed() {
+            if read_checked(&mut reader, 1) {
+                lines += 1;
+            }
+            thread::yield_now();
+        }
+        assert_eq!(lines, 1);
+        writer.join().unwrap();
+    });
+}
