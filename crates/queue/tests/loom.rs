@@ -22,7 +22,10 @@ fn line(position: u64) -> Line {
 
 fn publish(producer: &mut Producer, batch: u64) {
     let start = producer.position();
-    producer.publish(&line(start), (start + 1..start + batch).map(line).collect::<Vec<_>>());
+    producer.publish(
+        &line(start),
+        (start + 1..start + batch).map(line).collect::<Vec<_>>(),
+    );
 }
 
 /// Reads once. What comes must be the lines that follow the reader's position, whole; being lapped
@@ -140,7 +143,10 @@ fn producer_that_waits_never_laps() {
         let mut out = [Line::default(); 2];
         let mut position = 0;
         while position < 4 {
-            match reader.read(&mut out).expect("lapped by a producer that waits") {
+            match reader
+                .read(&mut out)
+                .expect("lapped by a producer that waits")
+            {
                 0 => thread::yield_now(),
                 count => {
                     for got in &out[..count] {
