@@ -37,10 +37,9 @@ const FORBIDDEN: &[Forbidden] = &[
             "std::collections",
             "std::rc",
             "std::sync",
-            "extern::alloc",
-            "alloc::vec",
         ],
         names: &[
+            "alloc",
             "Vec",
             "String",
             "Box",
@@ -146,8 +145,8 @@ fn collect(tokens: TokenStream, path: Option<&str>, tests: bool, found: &mut Vec
     }
 }
 
-/// Whether the name at `at` continues a path: after `::`, as the first of a tree of uses, or
-/// after `extern crate`, whose `crate` counts as a part of the path.
+/// Whether the name at `at` continues a path: after `::`, or as the first of a branch of a tree
+/// of uses.
 fn is_path(tokens: &[TokenTree], at: usize, before: &str, path: Option<&str>) -> bool {
     let first_of_tree = path == Some(before)
         && (at == 0 || matches!(&tokens[at - 1], TokenTree::Punct(p) if p.as_char() == ','));

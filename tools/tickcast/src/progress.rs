@@ -1,0 +1,27 @@
+//! Progress of long work, on stderr; nothing is drawn when that is not a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+const BYTES: &str =
+    "{msg} [{bar:40}] {percent:>3} %  {bytes} of {total_bytes}, {bytes_per_sec}, {eta} to go";
+const TICKS: &str =
+    "{msg} [{bar:40}] {percent:>3} %  {human_pos} of {human_len} ticks, {per_sec}, {eta} to go";
+
+/// A bar over the bytes of a file.
+pub fn over_bytes(what: &str, size: u64) -> ProgressBar {
+    bar(what, size, BYTES)
+}
+
+/// A bar over a number of ticks.
+pub fn over_ticks(what: &str, ticks: u64) -> ProgressBar {
+    bar(what, ticks, TICKS)
+}
+
+fn bar(what: &str, length: u64, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::new(length)
+        .with_style(style)
+        .with_message(what.to_owned())
+}

@@ -1,0 +1,130 @@
+//! Results on stdout, for people or as JSON; numbers, prices and times as people read them.
+
+use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+use tickcast_wire::{NANOS_PER_UNIT, UNDEFINED_PRICE};
+
+/// For headings.
+pub const BOLD: Style = Style::new().bold();
+/// For errors.
+pub const RED: Style = AnsiColor::Red.on_default().bold();
+/// For notices.
+pub const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+
+const NANOS_PER_DAY: u64 = 86_400 * 1_000_000_000;
+
+/// Prints the result of a command to stdout: one line of JSON, or what `people` writes.
+///
+/// # Errors
+/// When stdout cannot be written to, see [`to_stdout`].
+pub fn result<R: Serialize>(
+    report: &R,
+    json: bool,
+    people: impl FnOnce(&mut dyn Write, &R) -> io::Result<()>,
+) -> io::Result<()> {
+    to_stdout(|out| {
+        if json {
+            serde_json::to_writer(&mut *out, report)?;
+            writeln!(out)
+        } else {
+            people(out, report)
+        }
+    })
+}
+
+/// Lets `write` write to stdout, without colours where that is not a terminal. A reader that has
+/// seen enough and closed the pipe, as `head` does, is no failure.
+///
+/// # Errors
+/// When stdout cannot be written to for another reason, a full disk for example.
+pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A price in units of `1e-9`: at least two decimals, no more than it needs; `-` if undefined.
+pub fn price(price: i64) -> String {
+    if price == UNDEFINED_PRICE {
+        return "-".into();
+    }
+    let sign = if price < 0 { "-" } else { "" };
+    let nanos = NANOS_PER_UNIT.unsigned_abs();
+    let (units, fraction) = (price.unsigned_abs() / nanos, price.unsigned_abs() % nanos);
+    let decimals = format!("{fraction:09}");
+    let (always, rest) = decimals.split_at(2);
+    format!("{sign}{units}.{always}{}", rest.trim_end_matches('0'))
+}
+
+/// A time in ns since the Unix epoch, in UTC. Times within the first day are those of venues that
+/// count from midnight, and shown so.
+pub fn time(nanos: u64) -> String {
+    let text =
+        humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(nanos)).to_string();
+    if nanos >= NANOS_PER_DAY {
+        return text;
+    }
+    let (_, of_day) = text.split_once('T').unwrap_or(("", &text));
+    format!("{} after midnight", of_day.trim_end_matches('Z'))
+}
+
+/// Prints what is to be said about a file beside its ticks, to stderr.
+pub fn notices(notices: &[String]) {
+    for notice in notices {
+        anstream::eprintln!("{YELLOW}notice:{YELLOW:#} {notice}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_separators() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (57_674, "57,674")] {
+            assert_eq!(count(number), text);
+        }
+        assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn prices_keep_every_decimal() {
+        assert_eq!(price(148_910_000_000), "148.91");
+        assert_eq!(price(1_000_000_000), "1.00");
+        assert_eq!(price(-1_500_000_001), "-1.500000001");
+        assert_eq!(price(0), "0.00");
+        assert_eq!(price(UNDEFINED_PRICE), "-");
+        assert_eq!(price(i64::MIN), "-9223372036.854775808");
+    }
+
+    #[test]
+    fn times_are_utc_or_after_midnight() {
+        assert_eq!(
+            time(1_499_697_155_788_781_087),
+            "2017-07-10T14:32:35.788781087Z"
+        );
+        assert_eq!(
+            time(34_200_000_000_000),
+            "09:30:00.000000000 after midnight"
+        );
+        assert_eq!(time(u64::MAX), "2554-07-21T23:34:33.709551615Z");
+    }
+}

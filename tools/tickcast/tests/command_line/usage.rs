@@ -1,0 +1,86 @@
+//! Help, completions, and what is said to a wrong command line.
+
+use crate::{fails, stderr, stdout, tickcast};
+
+const COMMANDS: [&str; 4] = ["inspect", "convert", "generate", "completions"];
+
+#[test]
+fn help_teaches() {
+    let help = tickcast(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    for word in COMMANDS
+        .iter()
+        .chain(&["Examples:", "Exit codes:", "--log", "--version"])
+    {
+        assert!(stdout(&help).contains(word), "{word}");
+    }
+    for command in COMMANDS {
+        let help = tickcast(&[command, "--help"]);
+        assert_eq!(help.status.code(), Some(0));
+        let example = format!("Examples:\n  tickcast {command} ");
+        assert!(stdout(&help).contains(&example), "{command}");
+    }
+    let version = tickcast(&["--version"]);
+    assert_eq!(
+        stdout(&version),
+        format!("tickcast {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn wrong_command_lines_name_what_is_wrong_and_what_was_expected() {
+    fails(&[], 2, &["Usage: tickcast"]);
+    fails(&["inspekt", "x"], 2, &["inspekt", "'inspect'"]);
+    fails(&["inspect"], 2, &["<FILE>"]);
+    fails(&["inspect", "x", "--jsn"], 2, &["--jsn", "--json"]);
+    fails(&["convert", "x.ticks"], 2, &["<OUT>"]);
+    fails(
+        &["convert", "a.ticks", "b.txt"],
+        2,
+        &["b.txt", "<OUT>", ".ticks or .csv"],
+    );
+    fails(
+        &["convert", "a.ticks", "ticks"],
+        2,
+        &["<OUT>", ".ticks or .csv"],
+    );
+    fails(
+        &["generate", "x.ticks", "--ticks", "0"],
+        2,
+        &["--ticks", "1.."],
+    );
+    fails(&["generate", "x.ticks", "--ticks", "-5"], 2, &["-5"]);
+    fails(
+        &["generate", "x.ticks", "--ticks", "many"],
+        2,
+        &["--ticks", "many"],
+    );
+    fails(
+        &["generate", "x.ticks", "--seed", "1e3"],
+        2,
+        &["--seed", "1e3"],
+    );
+    fails(
+        &["generate", "x.ticks", "--instruments", "0"],
+        2,
+        &["--instruments", "1..=1000000"],
+    );
+    fails(
+        &["inspect", "x", "--log", "a=loud"],
+        2,
+        &["--log", "a=loud"],
+    );
+    fails(&["completions", "cmd"], 2, &["cmd", "bash", "zsh", "fish"]);
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = tickcast(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(stderr(&output), "");
+        for command in COMMANDS {
+            assert!(stdout(&output).contains(command), "{shell} {command}");
+        }
+    }
+}
