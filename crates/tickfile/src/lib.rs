@@ -40,11 +40,15 @@ mod iex;
 mod itch;
 mod map;
 mod native;
+mod pcap;
 mod reader;
 mod source;
+mod synthetic;
 
 pub use csv::{CsvError, CsvWriter};
-pub use iex::IexError;
+pub use iex::{Found, IexError};
 pub use itch::ItchError;
 pub use native::{BLOCK_ROWS, Blocks, Finished, TickWriter, TicksError, TicksFile, WriteError};
+pub use pcap::PcapError;
 pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open};
+pub use synthetic::{SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
