@@ -1,0 +1,141 @@
+//! pcapng: sections of blocks, each block between two copies of its length.
+
+use super::{ByteOrder, LONGEST_RECORD, Located, Look, MAX_INTERFACES, PcapError, peek_record};
+use crate::reader::ReadError;
+use crate::source::Source;
+
+/// Types of blocks. That of a section reads the same in both byte orders.
+pub(super) const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
+const OLD_PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+
+/// Says in which byte order a section is.
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+/// Type and length before the body.
+const BLOCK_HEADER_BYTES: usize = 8;
+
+/// The section that is being read.
+pub(super) struct Section {
+    order: ByteOrder,
+    interfaces: Vec<Interface>,
+}
+
+struct Interface {
+    link: u32,
+    /// The most bytes kept of a packet; 0 for no limit.
+    snap_length: u32,
+}
+
+impl Section {
+    pub fn new() -> Section {
+        Section {
+            order: ByteOrder::Little,
+            interfaces: Vec::new(),
+        }
+    }
+
+    pub fn look(&mut self, source: &mut Source) -> Result<Look, ReadError> {
+        let offset = source.offset();
+        let header = source.peek(BLOCK_HEADER_BYTES + 4)?;
+        let Some(kind) = self.order.u32_at(header, 0) else {
+            return Ok(Look::Cut);
+        };
+        if kind == SECTION {
+            let Some(magic) = header.get(8..).and_then(|rest| rest.first_chunk::<4>()) else {
+                return Ok(Look::Cut);
+            };
+            self.begin(*magic, offset)?;
+        }
+        let Some(length) = self.order.u32_at(header, 4) else {
+            return Ok(Look::Cut);
+        };
+        if length < 12 || length % 4 != 0 || length > LONGEST_RECORD {
+            return Err(PcapError::Length { offset, length }.into());
+        }
+        let Some(block) = peek_record(source, length)? else {
+            return Ok(Look::Cut);
+        };
+        let last = self.order.u32_at(block, block.len() - 4);
+        if let Some(last) = last
+            && last != length
+        {
+            let first = length;
+            return Err(PcapError::BlockLengths {
+                offset,
+                first,
+                last,
+            }
+            .into());
+        }
+        Ok(self.block(kind, block, offset)?)
+    }
+
+    /// A new section begins: what was said of interfaces before no longer holds.
+    fn begin(&mut self, magic: [u8; 4], offset: u64) -> Result<(), PcapError> {
+        self.order = [ByteOrder::Little, ByteOrder::Big]
+            .into_iter()
+            .find(|order| order.u32(magic) == BYTE_ORDER_MAGIC)
+            .ok_or(PcapError::Magic { offset })?;
+        self.interfaces.clear();
+        Ok(())
+    }
+
+    fn block(&mut self, kind: u32, block: &[u8], offset: u64) -> Result<Look, PcapError> {
+        let short = PcapError::ShortBlock { offset, kind };
+        let body = &block[BLOCK_HEADER_BYTES..block.len() - 4];
+        let (interface, start, kept) = match kind {
+            INTERFACE => {
+                self.interface(body, offset).ok_or(short)??;
+                return Ok(Look::Other(block.len()));
+            }
+            ENHANCED_PACKET => {
+                let interface = self.order.u32_at(body, 0).ok_or(short.clone())?;
+                (
+                    interface,
+                    20,
+                    self.order.u32_at(body, 12).ok_or(short.clone())?,
+                )
+            }
+            OLD_PACKET => {
+                let interface = self.order.u16_at(body, 0).ok_or(short.clone())?;
+                let kept = self.order.u32_at(body, 12).ok_or(short.clone())?;
+                (u32::from(interface), 20, kept)
+            }
+            SIMPLE_PACKET => (0, 4, self.order.u32_at(body, 0).ok_or(short.clone())?),
+            _ => return Ok(Look::Other(block.len())),
+        };
+        let described = self
+            .interfaces
+            .get(interface as usize)
+            .ok_or(PcapError::UnknownInterface { offset, interface })?;
+        let kept = match (kind, described.snap_length) {
+            // A simple packet says how long it was on the wire, and not how much was kept.
+            (SIMPLE_PACKET, limit) if limit > 0 => kept.min(limit),
+            _ => kept,
+        };
+        let end = (start as usize)
+            .checked_add(kept as usize)
+            .filter(|end| *end <= body.len())
+            .ok_or(short)?;
+        Ok(Look::Packet(Located {
+            link: described.link,
+            start: BLOCK_HEADER_BYTES + start,
+            end: BLOCK_HEADER_BYTES + end,
+            length: block.len(),
+        }))
+    }
+
+    /// Remembers an interface; `None` if the block is too short.
+    fn interface(&mut self, body: &[u8], offset: u64) -> Option<Result<(), PcapError>> {
+        let link = u32::from(self.order.u16_at(body, 0)?);
+        let snap_length = self.order.u32_at(body, 4)?;
+        if self.interfaces.len() == MAX_INTERFACES {
+            return Some(Err(PcapError::TooManyInterfaces { offset }));
+        }
+        self.interfaces.push(Interface { link, snap_length });
+        Some(Ok(()))
+    }
+}
