@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use tickcast_tickfile::{Format, Reader, open};
+use tickcast_tickfile::{Format, Found, IexError, OpenError, ReadError, Reader, open};
 use tickcast_wire::{Flags, Kind, Quote, Tick, UNDEFINED_PRICE, Venue};
 
 /// A file of the data folder; `None`, and a word about it, if there is no such folder.
@@ -186,7 +186,24 @@ fn iex_known_answers() {
     let of_directory =
         |tick: &&Tick| tick.as_definition().is_some() && !tick.flags().contains(Flags::IMPLIED);
     assert_eq!(ticks.iter().filter(of_directory).count(), 10);
+    // The last time of all messages, 1499697531866064457, is that of a system event.
     let times = ticks.iter().map(Tick::ts_event);
     assert_eq!(times.clone().min(), Some(1_499_697_155_788_781_087));
-    assert_eq!(times.max(), Some(1_499_697_531_866_064_457));
+    assert_eq!(times.max(), Some(1_499_697_521_351_187_893));
+}
+
+#[test]
+fn captures_of_other_protocols_are_named() {
+    for (name, what) in [
+        ("moldudp64-itch50-20230822-open.pcap", Found::MoldUdp64),
+        ("cme-mdp3-volume-ab-20160927.pcap", Found::CmeMdp3),
+    ] {
+        let Some(path) = capture(name) else {
+            return;
+        };
+        let Err(OpenError::Damaged { source, .. }) = open(&path) else {
+            panic!("{name} was opened");
+        };
+        assert_eq!(source, ReadError::Iex(IexError::NotTops { found: what }));
+    }
 }
