@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
+use tickcast_tickfile::SyntheticConfig;
 use tracing_subscriber::filter::Targets;
 
 use crate::output::Target;
@@ -56,8 +57,8 @@ Examples:
 
 The format is told from the content, never from the name: .ticks, CSV, Nasdaq ITCH 5.0 BinaryFILE
 and IEX TOPS 1.6 in pcap or pcapng, the last two also gzipped. The digest is that of the ticks
-numbered from 1, as they would be published. A damaged file gives a message with the place of the
-damage, and exit code 1.";
+numbered from 1, as they would be published. A damaged file gives a message that says where, and
+exit code 1.";
 
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
@@ -120,11 +121,11 @@ pub struct GenerateArgs {
     pub ticks: u64,
 
     /// The seed of all chance.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = SyntheticConfig::default().seed)]
     pub seed: u64,
 
     /// How many instruments the market has.
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = SyntheticConfig::default().instruments, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub instruments: u32,
 
     /// Replace OUT if it exists.

@@ -31,7 +31,6 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<Outcome> {
     let config = SyntheticConfig {
         seed: args.seed,
         instruments: args.instruments,
-        ..SyntheticConfig::default()
     };
     let mut output = args.output.create(args.force)?;
     let bar = progress::over_ticks("generating", args.ticks);

@@ -79,7 +79,7 @@ impl Target {
         let (file, part) = NamedTempFile::into_parts(part);
         let writer = match self.kind {
             Kind::Ticks => Writer::Ticks(TickWriter::new(file)?),
-            Kind::Csv => Writer::Csv(CsvWriter::new(file)?),
+            Kind::Csv => Writer::Csv(Box::new(CsvWriter::new(file)?)),
         };
         Ok(Output {
             target: self,
@@ -93,7 +93,7 @@ impl Target {
 
 enum Writer {
     Ticks(TickWriter<File>),
-    Csv(CsvWriter<File>),
+    Csv(Box<CsvWriter<File>>),
 }
 
 /// A tick file that is being written, under a name of its own until it is whole. Dropped before
