@@ -62,6 +62,8 @@ pub enum LossCause {
     Snapshot,
     /// The publisher started a new session.
     SessionChange,
+    /// The reader fell behind the receive thread by more than the queue holds.
+    Lapped,
 }
 
 /// Seqs that will never be delivered: `first_seq .. first_seq + count` of `session`.

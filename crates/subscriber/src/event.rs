@@ -1,0 +1,68 @@
+//! What comes out of a subscriber: the stream, in order, with every loss named.
+
+use tickcast_protocol::{Loss, Provenance};
+use tickcast_wire::Tick;
+
+/// When a packet passed the stations of its way, ns since the Unix epoch; 0 where it did not pass
+/// or where the stamp is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamps {
+    /// The publisher handed the packet to its kernel.
+    pub sent: u64,
+    /// The subscriber's kernel took it in.
+    pub kernel: u64,
+    /// The receive thread had read it.
+    pub read: u64,
+    /// The receive thread handed it on: into the queue, or to an inline strategy.
+    pub push: u64,
+    /// The strategy's thread took it out of the queue; equal to `push` for an inline strategy.
+    pub pop: u64,
+}
+
+/// A session that starts for this subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionStart {
+    /// The session.
+    pub session: u64,
+    /// The first seq of it that this subscriber is promised.
+    pub first_seq: u64,
+    /// The publisher's previous session and its last seq, when the publisher knows them.
+    pub previous: Option<(u64, u64)>,
+}
+
+/// Where a batch of ticks came from and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The session.
+    pub session: u64,
+    /// What brought the ticks.
+    pub provenance: Provenance,
+    /// They had to wait for ticks before them, or came by another way than a line: only the
+    /// stamps `push` and `pop` are known.
+    pub held: bool,
+    /// When they passed the stations of their way.
+    pub stamps: Stamps,
+}
+
+/// The next thing in the stream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    /// A session starts.
+    Session(SessionStart),
+    /// The next ticks, or rows of a snapshot if the provenance says so.
+    Ticks(&'a [Tick], Origin),
+    /// These seqs will never come.
+    Lost(Loss),
+    /// Rows of a snapshot follow: the state after seq `as_of`. It replaces all state before.
+    Snapshot {
+        /// The seq that the state is as of.
+        as_of: u64,
+    },
+    /// The session ended with this seq.
+    End {
+        /// The session.
+        session: u64,
+        /// Its last seq; 0 when it was empty.
+        last_seq: u64,
+    },
+}

@@ -1,0 +1,100 @@
+//! The flow-control thread: tells the publisher how far the slowest strategy has come.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind};
+use zerocopy::{FromZeros, IntoBytes};
+
+use crate::error::StartError;
+use crate::reader::GONE;
+use crate::receive::Shared;
+
+/// How often the position is looked at.
+const EVERY: Duration = Duration::from_micros(100);
+/// Longest time for the publisher to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A connection under flow control.
+pub(crate) struct FlowClient {
+    stream: TcpStream,
+    channel: u16,
+    shared: Arc<Shared>,
+    progress: Vec<Arc<AtomicU64>>,
+    /// The position is reported whenever it has moved by so many ticks.
+    step: u64,
+}
+
+impl FlowClient {
+    /// Joins: from now on the publisher waits for this subscriber.
+    pub(crate) fn join(
+        server: SocketAddr,
+        channel: u16,
+        shared: Arc<Shared>,
+        progress: Vec<Arc<AtomicU64>>,
+    ) -> Result<FlowClient, StartError> {
+        let failed = |source: io::Error| StartError::FlowControl { server, source };
+        let mut stream = TcpStream::connect_timeout(&server, PATIENCE).map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+        let request = Request::new(RequestKind::FlowJoin, 0, channel, 1, 0, 0);
+        stream.write_all(request.as_bytes()).map_err(failed)?;
+        let mut reply = Reply::new_zeroed();
+        stream.read_exact(reply.as_mut_bytes()).map_err(failed)?;
+        match reply.check(&request) {
+            Ok(ReplyStatus::Ok) => {
+                let step = (reply.detail() / 8).max(1);
+                Ok(FlowClient {
+                    stream,
+                    channel,
+                    shared,
+                    progress,
+                    step,
+                })
+            }
+            Ok(status) => Err(StartError::FlowControlRefused { server, status }),
+            Err(error) => Err(failed(io::Error::other(error))),
+        }
+    }
+
+    /// Reports until the subscriber stops or the publisher goes away.
+    pub(crate) fn run(mut self) {
+        let mut reported = (0, 0);
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let position = self.position();
+            let moved = position.1.abs_diff(reported.1);
+            let at_rest = position.1 == self.shared.next_seq.load(Ordering::Relaxed);
+            if position != reported && (moved >= self.step || at_rest) {
+                if self.report(position).is_err() {
+                    tracing::debug!("the publisher closed the flow-control connection");
+                    return;
+                }
+                reported = position;
+            } else {
+                std::thread::sleep(EVERY);
+            }
+        }
+    }
+
+    /// The session, and the next seq that the slowest reader wants.
+    fn position(&self) -> (u64, u64) {
+        let session = self.shared.session.load(Ordering::Relaxed);
+        let received = self.shared.next_seq.load(Ordering::Relaxed);
+        let slowest = self
+            .progress
+            .iter()
+            .map(|progress| progress.load(Ordering::Relaxed))
+            .filter(|&next| next != GONE)
+            .min();
+        (session, slowest.unwrap_or(received).min(received))
+    }
+
+    fn report(&mut self, (session, next): (u64, u64)) -> io::Result<()> {
+        let request = Request::new(RequestKind::Position, session, self.channel, next, 0, 0);
+        self.stream.write_all(request.as_bytes())
+    }
+}

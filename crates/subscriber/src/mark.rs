@@ -1,0 +1,226 @@
+//! Marks: the lines of the queue that are not ticks. Each says what happens next in the stream,
+//! and at which seq, so that a lapped reader finds its place again at any of them.
+
+use tickcast_protocol::{Loss, LossCause, Provenance};
+use tickcast_queue::Line;
+
+use crate::event::{Origin, SessionStart, Stamps};
+
+/// Codes in the first byte of a mark; the kinds of ticks stay below them.
+const SESSION: u8 = 0x80;
+const TICKS: u8 = 0x81;
+const LOST: u8 = 0x82;
+const SNAPSHOT: u8 = 0x83;
+const END: u8 = 0x84;
+
+/// What a mark says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Session(SessionStart),
+    /// `count` ticks follow.
+    Ticks {
+        count: u32,
+        origin: Origin,
+    },
+    Lost(Loss),
+    Snapshot {
+        as_of: u64,
+    },
+    End {
+        last_seq: u64,
+    },
+}
+
+/// A mark: what it says, in which session, and the next seq of the stream before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) session: u64,
+    /// Which session of this subscriber it is: 1, 2, …
+    pub(crate) session_number: u16,
+    pub(crate) position: u64,
+    pub(crate) what: What,
+}
+
+impl Mark {
+    pub(crate) fn to_line(self) -> Line {
+        let line = |code: u8, b: u8, c: u8, count: u32, [d, e, f, g]: [u64; 4]| {
+            let first = u64::from(u32::from_le_bytes([code, b, c, 0]));
+            let last = u64::from(self.session_number) << 48 | u64::from(count);
+            [first, self.session, self.position, d, e, f, g, last]
+        };
+        match self.what {
+            What::Session(start) => {
+                let (session, last_seq) = start.previous.unwrap_or((0, 0));
+                let has_previous = u8::from(start.previous.is_some());
+                line(SESSION, has_previous, 0, 0, [session, last_seq, 0, 0])
+            }
+            What::Ticks { count, origin } => {
+                let Stamps {
+                    sent,
+                    kernel,
+                    read,
+                    push,
+                    ..
+                } = origin.stamps;
+                let provenance = provenance_code(origin.provenance);
+                let held = u8::from(origin.held);
+                line(TICKS, provenance, held, count, [sent, kernel, read, push])
+            }
+            What::Lost(loss) => line(LOST, cause_code(loss.cause), 0, 0, [loss.count, 0, 0, 0]),
+            What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, 0, [as_of, 0, 0, 0]),
+            What::End { last_seq } => line(END, 0, 0, 0, [last_seq, 0, 0, 0]),
+        }
+    }
+
+    /// The mark in this line, or `None` if it is a tick.
+    pub(crate) fn from_line(line: &Line) -> Option<Mark> {
+        let [first, session, position, d, e, f, g, last] = *line;
+        let [code, b, c, ..] = first.to_le_bytes();
+        let session_number = (last >> 48) as u16;
+        let what = match code {
+            SESSION => What::Session(SessionStart {
+                session,
+                first_seq: position,
+                previous: (b != 0).then_some((d, e)),
+            }),
+            TICKS => What::Ticks {
+                count: last as u32,
+                origin: Origin {
+                    session,
+                    provenance: provenance_from(b),
+                    held: c != 0,
+                    stamps: Stamps {
+                        sent: d,
+                        kernel: e,
+                        read: f,
+                        push: g,
+                        pop: 0,
+                    },
+                },
+            },
+            LOST => What::Lost(Loss {
+                session,
+                first_seq: position,
+                count: d,
+                cause: cause_from(b),
+            }),
+            SNAPSHOT => What::Snapshot { as_of: d },
+            END => What::End { last_seq: d },
+            _ => return None,
+        };
+        Some(Mark {
+            session,
+            session_number,
+            position,
+            what,
+        })
+    }
+}
+
+const PROVENANCES: [Provenance; 4] = [
+    Provenance::A,
+    Provenance::B,
+    Provenance::Retransmit,
+    Provenance::Snapshot,
+];
+
+const CAUSES: [LossCause; 5] = [
+    LossCause::NoRecovery,
+    LossCause::RecoveryDeadline,
+    LossCause::Snapshot,
+    LossCause::SessionChange,
+    LossCause::Lapped,
+];
+
+const fn provenance_code(provenance: Provenance) -> u8 {
+    match provenance {
+        Provenance::A => 0,
+        Provenance::B => 1,
+        Provenance::Retransmit => 2,
+        Provenance::Snapshot => 3,
+    }
+}
+
+const fn provenance_from(code: u8) -> Provenance {
+    PROVENANCES[code as usize % PROVENANCES.len()]
+}
+
+const fn cause_code(cause: LossCause) -> u8 {
+    match cause {
+        LossCause::NoRecovery => 0,
+        LossCause::RecoveryDeadline => 1,
+        LossCause::Snapshot => 2,
+        LossCause::SessionChange => 3,
+        LossCause::Lapped => 4,
+    }
+}
+
+const fn cause_from(code: u8) -> LossCause {
+    CAUSES[code as usize % CAUSES.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickcast_wire::{Kind, Quote, Tick, Venue};
+
+    #[test]
+    fn every_mark_survives_the_queue() {
+        let stamps = Stamps {
+            sent: 1,
+            kernel: 2,
+            read: 3,
+            push: 4,
+            pop: 0,
+        };
+        let mut marks = vec![
+            What::Session(SessionStart {
+                session: 9,
+                first_seq: 5,
+                previous: Some((8, 7)),
+            }),
+            What::Session(SessionStart {
+                session: 9,
+                first_seq: 5,
+                previous: None,
+            }),
+            What::Snapshot { as_of: 4 },
+            What::End { last_seq: 4 },
+        ];
+        for provenance in PROVENANCES {
+            for held in [false, true] {
+                let origin = Origin {
+                    session: 9,
+                    provenance,
+                    held,
+                    stamps,
+                };
+                marks.push(What::Ticks { count: 63, origin });
+            }
+        }
+        for cause in CAUSES {
+            marks.push(What::Lost(Loss {
+                session: 9,
+                first_seq: 5,
+                count: 6,
+                cause,
+            }));
+        }
+        for what in marks {
+            let mark = Mark {
+                session: 9,
+                session_number: 65_535,
+                position: 5,
+                what,
+            };
+            assert_eq!(Mark::from_line(&mark.to_line()), Some(mark));
+        }
+    }
+
+    #[test]
+    fn ticks_are_no_marks() {
+        let tick = Tick::new(Quote::new(1, 2, 3, 4), Venue::NONE, 1, 1);
+        assert_eq!(Mark::from_line(&tick.to_words()), None);
+        assert!(Kind::ALL.iter().all(|&kind| (kind as u8) < SESSION));
+    }
+}

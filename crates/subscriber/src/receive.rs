@@ -1,0 +1,339 @@
+//! The receive thread: lines A and B and recovered ticks in, queue and inline strategies out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_queue::ArrayQueue;
+use tickcast_latency::{Recorder, Stage};
+use tickcast_net::clock::{monotonic_ns, realtime_ns};
+use tickcast_net::{Idler, MulticastReceiver, wait};
+use tickcast_protocol::{Alarm, Arbiter, Line, Loss, Provenance, Recovered, Sink};
+use tickcast_queue::Producer;
+use tickcast_wire::{PacketHeader, Tick};
+use zerocopy::FromBytes;
+
+use crate::event::{Event, Origin, SessionStart, Stamps};
+use crate::faults::FaultInjector;
+use crate::mark::{Mark, What};
+use crate::reader::TICKS_PER_MARK;
+use crate::recovery::RecoveryLink;
+use crate::sessions::Sessions;
+use crate::stats::Stats;
+use crate::strategy::{Run, record_from_due};
+
+/// How often the counters are passed on, ns.
+const STATS_EVERY: u64 = 10_000_000;
+/// How long a parked receive thread sleeps at most while a gap is open, and otherwise.
+const PARK_HEALING: Duration = Duration::from_micros(100);
+const PARK: Duration = Duration::from_millis(5);
+
+/// The stages that the receive thread records.
+pub(crate) const RECEIVE_STAGES: [Stage; 4] =
+    [Stage::Publish, Stage::Network, Stage::Kernel, Stage::Handle];
+
+/// What the receive thread shares with the rest of the process.
+pub(crate) struct Shared {
+    pub(crate) stop: AtomicBool,
+    pub(crate) stats: ArrayQueue<Stats>,
+    pub(crate) alarms: ArrayQueue<Alarm>,
+    /// The session and next seq put out, for flow control.
+    pub(crate) session: AtomicU64,
+    pub(crate) next_seq: AtomicU64,
+    pub(crate) ended: AtomicBool,
+}
+
+/// One line, with what is done to it on purpose.
+pub(crate) struct LineInput {
+    pub(crate) line: Line,
+    pub(crate) receiver: MulticastReceiver,
+    pub(crate) faults: FaultInjector,
+}
+
+/// The receive thread's state.
+pub(crate) struct ReceiveLoop {
+    pub(crate) lines: Vec<LineInput>,
+    pub(crate) arbiter: Arbiter,
+    pub(crate) output: Output,
+    pub(crate) recovery: Option<RecoveryLink>,
+    pub(crate) idler: Idler,
+    pub(crate) stats: Stats,
+    pub(crate) stats_at: u64,
+}
+
+impl ReceiveLoop {
+    /// Works until it is told to stop; gives the inline strategies back.
+    pub(crate) fn run(mut self) -> Vec<Box<dyn Run>> {
+        let shared = Arc::clone(&self.output.shared);
+        while !shared.stop.load(Ordering::Relaxed) {
+            let did_work = self.step();
+            let patience = if self.arbiter.held() > 0 {
+                PARK_HEALING
+            } else {
+                PARK
+            };
+            let lines = &self.lines;
+            self.idler.wait(did_work, || park(lines, patience));
+        }
+        self.publish_stats(monotonic_ns());
+        self.output.inline
+    }
+
+    /// One round: whatever waits is taken in, whatever is due is done.
+    #[inline]
+    fn step(&mut self) -> bool {
+        let mut did_work = false;
+        for input in &mut self.lines {
+            did_work |= receive(input, &mut self.arbiter, &mut self.output, &mut self.stats);
+        }
+        let now = monotonic_ns();
+        did_work |= self.take_recovered(now);
+        self.arbiter.handle_time(now, &mut self.output);
+        while let Some(request) = self.arbiter.poll_request(now) {
+            let asked = self.recovery.as_ref().is_some_and(|link| link.ask(request));
+            if !asked {
+                let failed = Recovered::Failed { id: request.id() };
+                self.arbiter.handle_recovered(failed, now, &mut self.output);
+            }
+        }
+        self.output.poll_reports();
+        self.output
+            .shared
+            .next_seq
+            .store(self.arbiter.next_seq(), Ordering::Relaxed);
+        if now >= self.stats_at {
+            self.publish_stats(now);
+        }
+        did_work
+    }
+
+    fn take_recovered(&mut self, now: u64) -> bool {
+        let Some(link) = &self.recovery else {
+            return false;
+        };
+        let Some(chunk) = link.take() else {
+            return false;
+        };
+        self.output.stamps = Stamps {
+            read: realtime_ns(),
+            ..Stamps::default()
+        };
+        self.arbiter
+            .handle_recovered(chunk.recovered(), now, &mut self.output);
+        link.give_back(chunk);
+        true
+    }
+
+    fn publish_stats(&mut self, now: u64) {
+        self.stats_at = now + STATS_EVERY;
+        self.stats.counters = *self.arbiter.counters();
+        self.stats.session = self.arbiter.session();
+        self.stats.next_seq = self.arbiter.next_seq();
+        self.stats.held = self.arbiter.held() as u64;
+        self.stats.ended = self.output.shared.ended.load(Ordering::Relaxed);
+        for input in &mut self.lines {
+            let line = input.line as usize;
+            self.stats.injected[line] = input.faults.dropped();
+            // Also counts what was dropped without a datagram after it.
+            if let Ok(dropped) = input.receiver.dropped() {
+                self.stats.kernel_dropped[line] = dropped;
+            }
+        }
+        if let Some(link) = &self.recovery {
+            self.stats.recovery_connects = link.connects();
+            self.stats.recovery_connect_failures = link.connect_failures();
+        }
+        self.output.shared.stats.force_push(self.stats);
+    }
+}
+
+/// Takes in one receive call's worth of one line; false if nothing was there.
+#[inline]
+fn receive(
+    input: &mut LineInput,
+    arbiter: &mut Arbiter,
+    output: &mut Output,
+    stats: &mut Stats,
+) -> bool {
+    let line = input.line;
+    let datagrams = match input.receiver.receive() {
+        Ok(Some(datagrams)) => datagrams,
+        Ok(None) => return false,
+        Err(_) => {
+            stats.receive_errors[line as usize] += 1;
+            return false;
+        }
+    };
+    let (read, now) = (realtime_ns(), monotonic_ns());
+    stats.cut_off[line as usize] += u64::from(datagrams.truncated);
+    let kernel = datagrams.ts_kernel.unwrap_or(0);
+    for bytes in &datagrams {
+        if input.faults.drops() {
+            continue;
+        }
+        let sent = PacketHeader::ref_from_prefix(bytes).map_or(0, |(header, _)| header.ts_sent());
+        output.stamps = Stamps {
+            sent,
+            kernel,
+            read,
+            push: 0,
+            pop: 0,
+        };
+        arbiter.handle_datagram(line, bytes, now, output);
+    }
+    true
+}
+
+#[cold]
+fn park(lines: &[LineInput], patience: Duration) {
+    let outcome = match lines {
+        [a, b] => wait(&[&a.receiver, &b.receiver], Some(patience)),
+        [a] => wait(&[&a.receiver], Some(patience)),
+        _ => return std::thread::sleep(patience),
+    };
+    // Whatever is wrong with a socket shows, and is counted, at its next receive.
+    if outcome.is_err() {
+        std::thread::sleep(patience);
+    }
+}
+
+/// Where the arbiter's output goes: into the queue, and to the inline strategies.
+pub(crate) struct Output {
+    /// `None` when every strategy is inline.
+    pub(crate) producer: Option<Producer>,
+    pub(crate) inline: Vec<Box<dyn Run>>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) recorder: Recorder,
+    /// Stamps of what is being taken in.
+    pub(crate) stamps: Stamps,
+    pub(crate) session: u64,
+    pub(crate) session_number: u16,
+    /// The next seq of the stream.
+    pub(crate) next: u64,
+}
+
+impl Output {
+    fn put(&mut self, what: What, ticks: &[Tick]) {
+        let mark = Mark {
+            session: self.session,
+            session_number: self.session_number,
+            position: self.next,
+            what,
+        };
+        if let Some(producer) = &mut self.producer {
+            producer.publish(&mark.to_line(), ticks.iter().map(|tick| tick.to_words()));
+        }
+    }
+
+    fn call_inline(&mut self, event: Event<'_>) {
+        for strategy in &mut self.inline {
+            strategy.handle(event);
+        }
+    }
+
+    fn poll_reports(&mut self) {
+        self.recorder.poll_swap();
+        for strategy in &mut self.inline {
+            strategy.poll_report();
+        }
+    }
+
+    #[inline]
+    fn measure(&mut self, ticks: &[Tick], stamps: Stamps) {
+        let count = ticks.len() as u64;
+        record_from_due(&mut self.recorder, Stage::Publish, ticks, stamps.sent);
+        if stamps.kernel != 0 {
+            self.recorder
+                .record(Stage::Network, stamps.sent, stamps.kernel, count);
+            self.recorder
+                .record(Stage::Kernel, stamps.kernel, stamps.read, count);
+        }
+        self.recorder
+            .record(Stage::Handle, stamps.read, stamps.push, count);
+    }
+}
+
+impl Sink for Output {
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>) {
+        if self.session_number > 0 {
+            self.sessions.end(self.session_number, self.next);
+        }
+        self.session_number = self.session_number.wrapping_add(1);
+        self.session = session;
+        self.next = first_seq;
+        self.sessions.start(self.session_number, session, first_seq);
+        self.shared.session.store(session, Ordering::Relaxed);
+        self.shared.ended.store(false, Ordering::Relaxed);
+        let start = SessionStart {
+            session,
+            first_seq,
+            previous,
+        };
+        self.put(What::Session(start), &[]);
+        self.call_inline(Event::Session(start));
+    }
+
+    #[inline]
+    fn ticks(&mut self, ticks: &[Tick], provenance: Provenance, held: bool) {
+        let on_line = matches!(provenance, Provenance::A | Provenance::B);
+        let waited = held || !on_line;
+        let push = realtime_ns();
+        let known = if waited {
+            Stamps::default()
+        } else {
+            self.stamps
+        };
+        let stamps = Stamps {
+            push,
+            pop: push,
+            ..known
+        };
+        if !waited {
+            self.measure(ticks, stamps);
+        }
+        let origin = Origin {
+            session: self.session,
+            provenance,
+            held: waited,
+            stamps,
+        };
+        for batch in ticks.chunks(TICKS_PER_MARK) {
+            self.put(
+                What::Ticks {
+                    count: batch.len() as u32,
+                    origin,
+                },
+                batch,
+            );
+            if provenance != Provenance::Snapshot {
+                self.next += batch.len() as u64;
+            }
+        }
+        if !self.inline.is_empty() {
+            self.call_inline(Event::Ticks(ticks, origin));
+        }
+    }
+
+    fn lost(&mut self, loss: &Loss) {
+        self.put(What::Lost(*loss), &[]);
+        self.next = loss.first_seq + loss.count;
+        self.call_inline(Event::Lost(*loss));
+    }
+
+    fn snapshot(&mut self, as_of: u64) {
+        self.put(What::Snapshot { as_of }, &[]);
+        self.call_inline(Event::Snapshot { as_of });
+    }
+
+    fn end_of_session(&mut self, session: u64, last_seq: u64) {
+        self.put(What::End { last_seq }, &[]);
+        self.call_inline(Event::End { session, last_seq });
+        self.shared.ended.store(true, Ordering::Relaxed);
+    }
+
+    fn alarm(&mut self, alarm: Alarm) {
+        // A full queue of alarms that nobody reads keeps the newest; the counters have them all.
+        self.shared.alarms.force_push(alarm);
+    }
+}

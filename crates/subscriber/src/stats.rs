@@ -1,0 +1,34 @@
+//! What a running subscriber tells of itself.
+
+use tickcast_net::BufferSize;
+use tickcast_protocol::Counters;
+
+/// What a subscriber counted, as of a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// What the arbiter counted.
+    pub counters: Counters,
+    /// The session followed; 0 before the first packet.
+    pub session: u64,
+    /// The next seq to be delivered or lost; 0 before the first packet.
+    pub next_seq: u64,
+    /// Ticks that wait for those before them.
+    pub held: u64,
+    /// Datagrams that the kernel dropped because the receive buffer of line A or B was full.
+    pub kernel_dropped: [u64; 2],
+    /// Datagrams that were cut off because they were longer than the receive slot.
+    pub cut_off: [u64; 2],
+    /// Receive calls that failed for another reason than nothing being there.
+    pub receive_errors: [u64; 2],
+    /// Packets dropped on purpose, see [`LineFaults`](crate::LineFaults).
+    pub injected: [u64; 2],
+    /// Connections made to the recovery server.
+    pub recovery_connects: u64,
+    /// Connections to the recovery server that failed.
+    pub recovery_connect_failures: u64,
+    /// The session followed has ended and everything of it was put out.
+    pub ended: bool,
+}
+
+/// The receive buffer of each line, as asked for and as it is.
+pub type ReceiveBuffers = [Option<BufferSize>; 2];
