@@ -154,6 +154,18 @@ fn ipv6_works_where_there_is_a_route() {
             assert!(datagrams.ts_kernel.is_some());
         });
         assert_eq!(all.concat(), bytes);
+        // One more receiver that takes this source only, and one that takes another only.
+        let from = |source: IpAddr| {
+            let config = ReceiveConfig {
+                source: Some(source),
+                ..config.clone()
+            };
+            MulticastReceiver::open(&config).unwrap()
+        };
+        let (mut ours, mut nobody) = (from(local.ip()), from("2001:db8::1".parse().unwrap()));
+        sender.send(b"to ours", 100).unwrap();
+        assert_eq!(receive_all(&mut ours, 1, |_| {}), [b"to ours"]);
+        assert_eq!(nobody.receive(), Ok(None));
         println!("{interface}: 100 datagrams");
         return;
     }
