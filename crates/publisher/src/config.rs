@@ -1,0 +1,119 @@
+//! How to set up a publisher.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Idle, SendConfig};
+use tickcast_protocol::ResponderLimits;
+
+use crate::flow::FlowControl;
+use crate::speed::Speed;
+
+/// How to set up a publisher.
+#[derive(Debug, Clone)]
+pub struct PublisherConfig {
+    /// Line A.
+    pub line_a: SendConfig,
+    /// Line B: the same packets to another group, port or interface.
+    pub line_b: Option<SendConfig>,
+    /// The recovery server; `None` for a publisher without recovery.
+    pub recovery: Option<RecoveryConfig>,
+    /// Flow control, for replays only; it needs the recovery server.
+    pub flow_control: Option<FlowControl>,
+    /// How fast to publish.
+    pub speed: Speed,
+    /// The channel in every packet.
+    pub channel: u16,
+    /// The session; by default the time of the start, ns since the Unix epoch.
+    pub session: Option<u64>,
+    /// The previous session and its last seq, when they are known.
+    pub previous: Option<(u64, u64)>,
+    /// How long the end of the session is repeated and recovery stays possible. Default 2 s.
+    pub linger: Duration,
+    /// How the send loop waits.
+    pub idle: Idle,
+    /// The core of the send loop.
+    pub send_core: Option<usize>,
+}
+
+impl PublisherConfig {
+    /// One line, speed 1x, a recovery server on a free port of this host, no flow control.
+    #[must_use]
+    pub fn new(line_a: SendConfig) -> PublisherConfig {
+        PublisherConfig {
+            line_a,
+            line_b: None,
+            recovery: Some(RecoveryConfig::default()),
+            flow_control: None,
+            speed: Speed::Original(1.0),
+            channel: 0,
+            session: None,
+            previous: None,
+            linger: Duration::from_secs(2),
+            // A subscriber on the same machine spins too.
+            idle: Idle::default_for(available_cores().len(), 2),
+            send_core: None,
+        }
+    }
+}
+
+/// How to set up the recovery server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecoveryConfig {
+    /// Where to listen; with port 0 the system chooses one. Default 127.0.0.1:0.
+    pub listen: SocketAddr,
+    /// What is kept and what one request may ask for.
+    pub limits: ResponderLimits,
+    /// What one client, and all of them, may use.
+    pub clients: ClientLimits,
+    /// Ticks on their way from the send loop to the store. When it is nearly full, the send loop
+    /// waits. At least 4,096; rounded up to a power of two. Default 262,144 (16 MiB).
+    pub ring_ticks: usize,
+    /// The core of the server thread.
+    pub core: Option<usize>,
+}
+
+impl Default for RecoveryConfig {
+    fn default() -> RecoveryConfig {
+        RecoveryConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            limits: ResponderLimits::default(),
+            clients: ClientLimits::default(),
+            ring_ticks: 262_144,
+            core: None,
+        }
+    }
+}
+
+/// What one client of the recovery server, and all of them, may use. One request is served at a
+/// time per client; the next ones wait in the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Clients at once. One more is answered Busy and closed. Default 1,024.
+    pub max_clients: usize,
+    /// Bytes a second that one client may be sent on average; beyond it, it is answered Busy with
+    /// the time to wait. Default 256 MiB.
+    pub bytes_per_second: u64,
+    /// Bytes that one client may be sent at once after a pause. Default 64 MiB.
+    pub burst_bytes: u64,
+    /// Time for a started request to arrive in full. Default 5 s.
+    pub header_deadline: Duration,
+    /// Time without any request; subscribers under flow control are exempt. Default 60 s.
+    pub idle_deadline: Duration,
+    /// Time in which a client must take 64 KiB of its reply, or what is left of it. Default 5 s.
+    pub write_deadline: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> ClientLimits {
+        ClientLimits {
+            max_clients: 1024,
+            bytes_per_second: 256 << 20,
+            burst_bytes: 64 << 20,
+            header_deadline: Duration::from_secs(5),
+            idle_deadline: Duration::from_secs(60),
+            write_deadline: Duration::from_secs(5),
+        }
+    }
+}

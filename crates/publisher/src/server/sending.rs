@@ -1,0 +1,207 @@
+//! A reply on its way to a client.
+
+use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
+
+use tickcast_protocol::{Snapshot, Store};
+use tickcast_wire::{Reply, TICK_BYTES, Tick};
+use zerocopy::IntoBytes;
+
+/// The most bytes handed to a client's socket in one turn, so that all have theirs.
+const TURN_BYTES: usize = 64 * 1024;
+
+const REPLY_BYTES: u64 = size_of::<Reply>() as u64;
+
+/// What follows a reply.
+#[derive(Debug)]
+pub(crate) enum Body {
+    None,
+    /// These ticks of the store, read as the socket takes them.
+    Store {
+        first_seq: u64,
+    },
+    Snapshot(Arc<Snapshot>),
+}
+
+/// A reply and how much of it was sent. It holds no copy of any tick.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    reply: Reply,
+    body: Body,
+    sent: u64,
+}
+
+/// Why a reply cannot go on.
+#[derive(Debug)]
+pub(crate) enum SendingError {
+    /// The socket failed.
+    Socket,
+    /// The store no longer has the ticks that were promised.
+    Overrun,
+}
+
+impl Sending {
+    pub(crate) const fn new(reply: Reply, body: Body) -> Sending {
+        Sending {
+            reply,
+            body,
+            sent: 0,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.sent == REPLY_BYTES + self.reply.count() * TICK_BYTES as u64
+    }
+
+    /// How many whole turns were sent so far.
+    pub(crate) const fn turns(&self) -> u64 {
+        self.sent / TURN_BYTES as u64
+    }
+
+    /// Sends what the socket takes, at most a turn of it, and gives how much that was; 0 when the
+    /// socket takes nothing now.
+    pub(crate) fn send(
+        &mut self,
+        socket: &mut impl Write,
+        store: &Store,
+    ) -> Result<usize, SendingError> {
+        let reply_sent = self.sent.min(REPLY_BYTES) as usize;
+        let reply = &self.reply.as_bytes()[reply_sent..];
+        let body_sent = self.sent.saturating_sub(REPLY_BYTES);
+        let (head, tail) = self.rows(body_sent / TICK_BYTES as u64, store)?;
+        // A tick may have been sent in part: the rest of it comes first.
+        let head = head
+            .as_bytes()
+            .get((body_sent % TICK_BYTES as u64) as usize..)
+            .unwrap_or_default();
+        let slices = [reply, head, tail.as_bytes()].map(IoSlice::new);
+        loop {
+            match socket.write_vectored(&slices) {
+                Ok(0) => return Err(SendingError::Socket),
+                Ok(count) => {
+                    self.sent += count as u64;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                Err(_) => return Err(SendingError::Socket),
+            }
+        }
+    }
+
+    /// The rows from `row` on, a turn of them.
+    fn rows<'a>(
+        &'a self,
+        row: u64,
+        store: &'a Store,
+    ) -> Result<(&'a [Tick], &'a [Tick]), SendingError> {
+        let left = self.reply.count() - row;
+        let count = left.min((TURN_BYTES / TICK_BYTES) as u64);
+        match &self.body {
+            Body::None => Ok((&[], &[])),
+            Body::Store { first_seq } => store
+                .range(first_seq + row, count)
+                .map_err(|_| SendingError::Overrun),
+            Body::Snapshot(snapshot) => {
+                let row = row as usize;
+                Ok((&snapshot.rows()[row..row + count as usize], &[]))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tickcast_wire::{Clear, ReplyStatus, Request, RequestKind};
+
+    /// Takes a few bytes at a time, and sometimes none.
+    struct Narrow {
+        taken: Vec<u8>,
+        widths: Vec<usize>,
+        turn: usize,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.turn += 1;
+            let width = self.widths[self.turn % self.widths.len()];
+            if width == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let count = width.min(bytes.len());
+            self.taken.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn store(ticks: u64, size: usize) -> Store {
+        let mut store = Store::new(size);
+        publish(&mut store, ticks);
+        store
+    }
+
+    fn publish(store: &mut Store, ticks: u64) {
+        for _ in 0..ticks {
+            let seq = store.next_seq();
+            let tick = Tick::new(Clear::default(), 1u16, 1, seq);
+            store.append(&[tick.with_seq(seq)]).unwrap();
+        }
+    }
+
+    fn retransmit(first_seq: u64, count: u64) -> Sending {
+        let request = Request::new(RequestKind::Retransmit, 1, 0, first_seq, count, 9);
+        let reply = Reply::new(&request, 1, ReplyStatus::Ok, 0).with_ticks(first_seq, count);
+        Sending::new(reply, Body::Store { first_seq })
+    }
+
+    #[test]
+    fn a_store_that_moves_on_ends_the_reply() {
+        let mut store = store(100, 100);
+        let mut sending = retransmit(1, 100);
+        let mut socket = Narrow {
+            taken: vec![],
+            widths: vec![64],
+            turn: 0,
+        };
+        for _ in 0..5 {
+            assert_eq!(sending.send(&mut socket, &store).unwrap(), 64);
+        }
+        publish(&mut store, 4);
+        assert_eq!(
+            sending.send(&mut socket, &store).unwrap(),
+            64,
+            "tick 5 is the oldest"
+        );
+        publish(&mut store, 2);
+        let error = sending.send(&mut socket, &store).unwrap_err();
+        assert!(matches!(error, SendingError::Overrun));
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_once_through_any_narrow_socket(
+            published in 1u64..120,
+            size in 1usize..80,
+            mut widths in proptest::collection::vec(0usize..200, 1..6),
+        ) {
+            widths.push(61);
+            let store = store(published, size);
+            let (first, count) = (store.oldest(), published - store.oldest() + 1);
+            let mut sending = retransmit(first, count);
+            let mut socket = Narrow { taken: vec![], widths, turn: 0 };
+            while !sending.is_done() {
+                sending.send(&mut socket, &store).unwrap();
+            }
+            let (head, tail) = store.range(first, count).unwrap();
+            let rows = [head.as_bytes(), tail.as_bytes()].concat();
+            prop_assert_eq!(&socket.taken[..64], sending.reply.as_bytes());
+            prop_assert_eq!(&socket.taken[64..], &rows[..]);
+        }
+    }
+}
