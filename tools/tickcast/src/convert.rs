@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 use tickcast_tickfile::Reader;
+use tracing::info;
 
 use crate::cli::ConvertArgs;
 use crate::interrupt::Interrupt;
@@ -19,8 +20,8 @@ const TICKS_PER_LOOK: u64 = 16_384;
 /// What was done.
 #[derive(Serialize)]
 struct Report {
-    input: PathBuf,
-    output: PathBuf,
+    input: String,
+    output: String,
     from: &'static str,
     to: &'static str,
     ticks: u64,
@@ -33,6 +34,11 @@ struct Report {
 pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let mut reader = tickcast_tickfile::open(&args.input)?;
+    info!(
+        format = reader.format().name(),
+        bytes = reader.size(),
+        "opened"
+    );
     if is_same_file(&args.input, args.output.path()) {
         bail!(
             "{} is the input itself; name another OUT",
@@ -47,8 +53,8 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
     }
     let finished = output.finish()?;
     let report = Report {
-        input: args.input.clone(),
-        output: args.output.path().into(),
+        input: args.input.display().to_string(),
+        output: args.output.path().display().to_string(),
         from: reader.format().name(),
         to: args.output.format(),
         ticks: finished.ticks,
@@ -99,12 +105,7 @@ fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         digest,
         notices,
     } = report;
-    writeln!(
-        out,
-        "{} ({from}) -> {} ({to})",
-        input.display(),
-        output.display()
-    )?;
+    writeln!(out, "{input} ({from}) -> {output} ({to})")?;
     writeln!(out, "  ticks   {}", show::count(*ticks))?;
     writeln!(out, "  digest  {digest}")?;
     for (reason, count) in skipped {

@@ -1,7 +1,6 @@
 //! `tickcast generate`: a tick file from the synthetic market.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -17,7 +16,7 @@ const TICKS_PER_LOOK: u64 = 16_384;
 /// What was made.
 #[derive(Serialize)]
 struct Report {
-    output: PathBuf,
+    output: String,
     format: &'static str,
     ticks: u64,
     instruments: u32,
@@ -48,7 +47,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<Outcome> {
     bar.finish_and_clear();
     let finished = output.finish()?;
     let report = Report {
-        output: args.output.path().into(),
+        output: args.output.path().display().to_string(),
         format: args.output.format(),
         ticks: finished.ticks,
         instruments: args.instruments,
@@ -68,7 +67,7 @@ fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         seed,
         digest,
     } = report;
-    writeln!(out, "{} ({format})", output.display())?;
+    writeln!(out, "{output} ({format})")?;
     writeln!(out, "  ticks        {}", show::count(*ticks))?;
     writeln!(
         out,

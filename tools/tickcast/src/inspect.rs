@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tickcast_tickfile::{Reader, Tally};
 use tickcast_wire::{Body, Digest, Kind, Quote, Symbol, Tick};
+use tracing::info;
 
 use crate::cli::InspectArgs;
 use crate::interrupt::Interrupt;
@@ -115,6 +116,11 @@ fn busiest(instruments: &HashMap<u32, Instrument>) -> Vec<(u32, &Instrument)> {
 pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let mut reader = tickcast_tickfile::open(&args.file)?;
+    info!(
+        format = reader.format().name(),
+        bytes = reader.size(),
+        "opened"
+    );
     let Some(survey) = survey(&mut reader, &interrupt)
         .with_context(|| format!("cannot read {} to its end", args.file.display()))?
     else {

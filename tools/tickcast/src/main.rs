@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod show;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -28,7 +29,9 @@ pub enum Outcome {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let to_stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let to_stderr = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(to_stderr)
         .with(cli.log.clone())

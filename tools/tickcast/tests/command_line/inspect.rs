@@ -175,3 +175,38 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         .unwrap();
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = market(folder.path(), "market.ticks");
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("tickcast"));
+    let output = command
+        .args(["inspect", &path])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("No space left"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_log_goes_to_stderr_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = market(folder.path(), "market.ticks");
+    let output = tickcast(&["--log", "info", "inspect", &path, "--json"]);
+    assert!(stderr(&output).contains("opened"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains('\x1b'));
+    assert_eq!(
+        stdout(&output),
+        stdout(&tickcast(&["inspect", &path, "--json"]))
+    );
+}

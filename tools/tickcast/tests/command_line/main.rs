@@ -41,6 +41,10 @@ fn fails(arguments: &[&str], code: i32, words: &[&str]) {
     let said = stderr(&output);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
     assert_eq!(stdout(&output), "", "{arguments:?}");
+    assert!(
+        !said.contains('\x1b'),
+        "colours where there is no terminal: {said}"
+    );
     for word in words {
         assert!(
             said.contains(word),
