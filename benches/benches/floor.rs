@@ -380,7 +380,12 @@ impl BareSender {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket2::SockRef::from(&socket).set_multicast_if_v4(&Ipv4Addr::LOCALHOST)?;
         if let Some(segment) = segment {
-            set_udp_option(&socket, libc::UDP_SEGMENT, i32::try_from(segment)?)?;
+            set_option(
+                &socket,
+                libc::SOL_UDP,
+                libc::UDP_SEGMENT,
+                i32::try_from(segment)?,
+            )?;
         }
         socket.connect((group_address(), port))?;
         Ok(BareSender(socket))
@@ -408,7 +413,14 @@ impl BareReceiver {
         socket.join_multicast_v4(&group_address(), &Ipv4Addr::LOCALHOST)?;
         socket.set_nonblocking(true)?;
         let socket = UdpSocket::from(socket);
-        set_udp_option(&socket, libc::UDP_GRO, 1)?;
+        // Beyond the system's limit where that is permitted, as the other way does.
+        let _ = set_option(
+            &socket,
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            i32::try_from(BUFFER_BYTES)?,
+        );
+        set_option(&socket, libc::SOL_UDP, libc::UDP_GRO, 1)?;
         Ok(BareReceiver {
             socket,
             buffer: vec![0; RECEIVE_BYTES],
@@ -431,13 +443,13 @@ impl Receiving for BareReceiver {
     }
 }
 
-fn set_udp_option(socket: &UdpSocket, option: i32, value: i32) -> Result<(), Failure> {
+fn set_option(socket: &UdpSocket, level: i32, option: i32, value: i32) -> Result<(), Failure> {
     // SAFETY: `value` is a live local of the length stated, which the kernel only reads, and the
     // socket is open.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            libc::SOL_UDP,
+            level,
             option,
             std::ptr::from_ref(&value).cast(),
             size_of::<i32>() as libc::socklen_t,
