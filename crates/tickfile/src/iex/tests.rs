@@ -387,8 +387,8 @@ fn a_segment_must_agree_with_itself() {
             }
         }
     }
-    for first_seq in [0, -1, i64::MIN] {
-        let bytes = with_messages(header(first_seq.max(-9), &[]), &[]);
+    for first_seq in [0, -1] {
+        let bytes = with_messages(header(first_seq, &[]), &[]);
         assert!(matches!(Segment::parse(&bytes), Err(SegmentError::Damaged)));
     }
     assert_eq!(Segment::parse(&whole).unwrap().messages().count(), 3);

@@ -5,14 +5,18 @@ use tickcast_wire::{
 };
 use zerocopy::IntoBytes;
 
+use crate::pcap::tests::source;
+use crate::reader::{Notice, ReadError, TickReader};
+
 use super::decoder::Decoder;
 use super::message::{
     Add, AddAttributed, Broken, Cancel, Cross, Delete, Directory, Executed, ExecutedAt, Header,
     HiddenTrade, Message, MessageError, Replace, TradingAction,
 };
+use super::{ItchError, ItchReader, split_message};
 
 const LOCATE: u16 = 0x0102;
-const NANOS: u64 = 34_200_000_000_123;
+const NANOS: u64 = 0x1f1a_ced9_f07b;
 
 fn header(kind: u8) -> Header {
     let [_, _, timestamp @ ..] = NANOS.to_be_bytes();
@@ -213,24 +217,55 @@ fn decoder() -> Decoder {
 
 #[test]
 fn golden_bytes() {
-    let golden: [(&[u8], Vec<u8>); 3] = [
+    // Stock locate, tracking number, nanoseconds.
+    let of_header = b"\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b";
+    for (encoded, kind, rest) in [
         (
-            b"A\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b\0\0\0\0\0\0\0\x01B\0\0\0\x64ZVZZT   \0\0\x27\x10",
+            directory(),
+            b'R',
+            b"ZVZZT   QN\0\0\0\x64NCZ TNN1N\0\0\0\0N".as_slice(),
+        ),
+        (trading_action(b'H'), b'H', b"ZVZZT   H T1  "),
+        (
             add(1, b'B', 100, 10_000),
+            b'A',
+            b"\0\0\0\0\0\0\0\x01B\0\0\0\x64ZVZZT   \0\0\x27\x10",
         ),
         (
-            b"U\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0\0\0\x32\0\0\x27\x11",
-            replace(1, 3, 50, 10_001),
+            add_attributed(1, b'S', 100, 10_000),
+            b'F',
+            b"\0\0\0\0\0\0\0\x01S\0\0\0\x64ZVZZT   \0\0\x27\x10FLTG",
         ),
         (
-            b"C\x01\x02\0\x07\x1f\x1a\xce\xd9\xf0\x7b\0\0\0\0\0\0\0\x02\0\0\0\x14\0\0\0\0\0\0\0\x62Y\0\0\x27\x42",
+            executed(2, 20),
+            b'E',
+            b"\0\0\0\0\0\0\0\x02\0\0\0\x14\0\0\0\0\0\0\0\x63",
+        ),
+        (
             executed_at(2, 20, 10_050, b'Y'),
+            b'C',
+            b"\0\0\0\0\0\0\0\x02\0\0\0\x14\0\0\0\0\0\0\0\x62Y\0\0\x27\x42",
         ),
-    ];
-    for (bytes, encoded) in golden {
-        assert_eq!(&bytes[11..], &encoded[11..]);
-        assert_eq!(&bytes[..5], &encoded[..5]);
-        assert_eq!(encoded[5..11], NANOS.to_be_bytes()[2..]);
+        (cancel(2, 20), b'X', b"\0\0\0\0\0\0\0\x02\0\0\0\x14"),
+        (delete(2), b'D', b"\0\0\0\0\0\0\0\x02"),
+        (
+            replace(1, 3, 50, 10_001),
+            b'U',
+            b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x03\0\0\0\x32\0\0\x27\x11",
+        ),
+        (
+            hidden_trade(),
+            b'P',
+            b"\0\0\0\0\0\0\0\0B\0\0\0\x54ZVZZT   \0\x15\x02\xe8\0\0\0\0\0\0\xd0\xef",
+        ),
+        (
+            cross(),
+            b'Q',
+            b"\0\0\0\0\0\0\x18\x29ZVZZT   \0\x06\x2b\x4c\0\0\0\0\0\0\xd0\xf9O",
+        ),
+        (broken(), b'B', b"\0\0\0\0\0\0\xd0\xef"),
+    ] {
+        assert_eq!(encoded, [&[kind], of_header.as_slice(), rest].concat());
     }
 }
 
@@ -436,6 +471,94 @@ fn every_changed_byte_is_survived() {
             }
         }
     }
+}
+
+/// A file of these messages.
+fn file(messages: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.extend((message.len() as u16).to_be_bytes());
+        bytes.extend(message);
+    }
+    bytes
+}
+
+fn read(file: &[u8]) -> (Vec<Tick>, Option<Notice>, Result<(), ReadError>) {
+    let mut reader = ItchReader::new(source(file));
+    let mut ticks = Vec::new();
+    let outcome = loop {
+        let before = ticks.len();
+        match reader.fill(&mut ticks) {
+            Ok(()) if ticks.len() == before => break Ok(()),
+            Ok(()) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    (ticks, reader.notice().cloned(), outcome)
+}
+
+#[test]
+fn a_cut_file_gives_what_is_whole_and_a_notice() {
+    let messages = one_of_each();
+    let whole = file(&messages);
+    let mut ends = vec![0];
+    for message in &messages {
+        ends.push(ends[ends.len() - 1] + 2 + message.len());
+    }
+    for end in 1..=whole.len() {
+        let (ticks, notice, outcome) = read(&whole[..end]);
+        let last_end = ends.partition_point(|e| *e <= end) - 1;
+        assert_eq!(ticks, decode(&mut Decoder::new(), &messages[..last_end]));
+        let offset = ends[last_end] as u64;
+        let bytes = end as u64 - offset;
+        let expected = (bytes > 0).then_some(Notice::CutMessage { offset, bytes });
+        assert_eq!((notice, outcome), (expected, Ok(())));
+    }
+}
+
+#[test]
+fn a_length_of_zero_ends_the_file_or_is_an_error() {
+    let messages = one_of_each();
+    let mut bytes = file(&messages);
+    let offset = bytes.len() as u64;
+    let (whole, _, _) = read(&bytes);
+    bytes.extend([0, 0]);
+    assert_eq!(read(&bytes), (whole.clone(), None, Ok(())));
+    bytes.push(0);
+    let error = ItchError::ZeroLength { offset };
+    assert_eq!(read(&bytes), (whole, None, Err(error.into())));
+}
+
+#[test]
+fn every_lie_about_a_length_is_survived() {
+    let messages = one_of_each();
+    let mut at = 0;
+    for message in &messages {
+        for lie in (0..60).chain([255, 256, u16::MAX]) {
+            let mut bytes = file(&messages);
+            bytes[at..at + 2].copy_from_slice(&lie.to_be_bytes());
+            let (ticks, _, _) = read(&bytes);
+            assert!(ticks.len() <= bytes.len());
+        }
+        at += 2 + message.len();
+    }
+}
+
+#[test]
+fn orders_that_rest_at_the_end_of_a_real_file() {
+    let Some(folder) = std::env::var_os("TICKCAST_DATA") else {
+        eprintln!("skipped: TICKCAST_DATA names no folder with itch50-20191230-open.itch");
+        return;
+    };
+    let path = std::path::Path::new(&folder).join("itch50-20191230-open.itch");
+    let bytes = std::fs::read(path).unwrap();
+    let mut decoder = Decoder::new();
+    let mut rest = bytes.as_slice();
+    while let Some((message, after)) = split_message(rest) {
+        decoder.message(message, &mut Vec::new());
+        rest = after;
+    }
+    assert_eq!(decoder.books().resting_orders(), 532);
 }
 
 proptest! {

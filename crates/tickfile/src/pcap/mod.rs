@@ -43,7 +43,8 @@ pub enum PcapError {
     },
     /// The two lengths of a pcapng block differ.
     #[error(
-        "the block at byte {offset} of the capture begins with length {first} and ends with {last}: damage"
+        "the block at byte {offset} of the capture begins with length {first} and ends with \
+         {last}: damage"
     )]
     BlockLengths {
         /// Where the block begins.
@@ -63,7 +64,8 @@ pub enum PcapError {
     },
     /// A packet of an interface that was not described before.
     #[error(
-        "the packet at byte {offset} of the capture names interface {interface}, of which there is no description"
+        "the packet at byte {offset} of the capture names interface {interface}, of which \
+         there is no description"
     )]
     UnknownInterface {
         /// Where the block begins.
@@ -73,7 +75,8 @@ pub enum PcapError {
     },
     /// More interfaces than are kept.
     #[error(
-        "the section of the capture describes more than {MAX_INTERFACES} interfaces at byte {offset}"
+        "the section of the capture describes more than {MAX_INTERFACES} interfaces at byte \
+         {offset}"
     )]
     TooManyInterfaces {
         /// Where the block begins.
