@@ -134,6 +134,10 @@ impl Output<'_> {
             Writer::Ticks(writer) => writer.finish()?,
             Writer::Csv(writer) => writer.finish()?,
         };
+        // Whole on the disk before it has its name, should the machine go down right after.
+        File::open(&self.part)?
+            .sync_all()
+            .context("cannot bring the file to the disk")?;
         let path = &self.target.path;
         let named = if self.force {
             self.part.persist(path)

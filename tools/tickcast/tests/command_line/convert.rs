@@ -99,6 +99,29 @@ fn a_failure_leaves_nothing_behind() {
     assert_eq!(names(folder.path()), ["first.ticks"]);
 }
 
+/// The limit of 64 blocks stands in for a full disk: writes fail, with the signal ignored.
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = market(folder.path(), "first.ticks");
+    for name in ["out.ticks", "out.csv"] {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
+            .arg(assert_cmd::cargo::cargo_bin!("tickcast"))
+            .args(["convert", &first, text(&folder.path().join(name))])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("File too large"),
+            "{}",
+            stderr(&output)
+        );
+        assert_eq!(stdout(&output), "");
+        assert_eq!(names(folder.path()), ["first.ticks"]);
+    }
+}
+
 #[test]
 fn a_folder_is_no_output() {
     let folder = tempfile::tempdir().unwrap();
