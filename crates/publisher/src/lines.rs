@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickcast_net::MulticastSender;
+use tickcast_net::{MulticastSender, SendError};
 use tickcast_protocol::PACKET_BYTES;
 
 use crate::counters::{Counter, Counters};
@@ -34,27 +34,43 @@ impl Lines {
     /// shorter.
     pub(crate) fn send(&self, bytes: &[u8]) {
         for sender in &self.senders {
-            self.send_on(sender, bytes);
+            let sent = send_all(bytes, &self.counters, |rest| {
+                sender.send(rest, PACKET_BYTES)
+            });
+            self.counters.add(Counter::Bytes, sent as u64);
         }
-        let all_lines = bytes.len() * self.senders.len();
-        self.counters.add(Counter::Bytes, all_lines as u64);
     }
+}
 
-    fn send_on(&self, sender: &MulticastSender, mut bytes: &[u8]) {
-        let mut retries = 0;
-        while let Err(error) = sender.send(bytes, PACKET_BYTES) {
-            bytes = &bytes[error.sent()..];
-            if error.is_transient() && retries < MOST_RETRIES {
-                self.counters.add(Counter::SendRetries, 1);
-                pause(retries);
-                retries += 1;
-            } else {
-                // One packet is given up, then the rest has its turn.
-                self.counters.add(Counter::SendFailures, 1);
-                bytes = &bytes[bytes.len().min(PACKET_BYTES)..];
-            }
+/// Sends all packets, some of them again and again while there is no room; gives the bytes that
+/// went out. What cannot be sent is counted.
+fn send_all(
+    mut bytes: &[u8],
+    counters: &Counters,
+    mut send: impl FnMut(&[u8]) -> Result<(), SendError>,
+) -> usize {
+    let (mut retries, mut given_up) = (0, 0);
+    let all = bytes.len();
+    while !bytes.is_empty()
+        && let Err(error) = send(bytes)
+    {
+        bytes = &bytes[error.sent()..];
+        if error.sent() > 0 {
+            retries = 0;
+        }
+        if error.is_transient() && retries < MOST_RETRIES {
+            counters.add(Counter::SendRetries, 1);
+            pause(retries);
+            retries += 1;
+        } else {
+            // One packet is given up, then the rest has its turn.
+            counters.add(Counter::SendFailures, 1);
+            let packet = bytes.len().min(PACKET_BYTES);
+            bytes = &bytes[packet..];
+            given_up += packet;
         }
     }
+    all - given_up
 }
 
 fn pause(retries: u32) {
@@ -62,5 +78,55 @@ fn pause(retries: u32) {
         std::thread::yield_now();
     } else {
         std::thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickcast_net::OsError;
+
+    const BATCH: usize = 3 * PACKET_BYTES + 100;
+
+    /// Sends a batch through `answers`, one a call; gives the lengths asked for, the bytes sent,
+    /// retries and failures.
+    fn send(answers: &[Result<(), SendError>]) -> (Vec<usize>, usize, u64, u64) {
+        let counters = Counters::new();
+        let mut asked = Vec::new();
+        let sent = send_all(&[0; BATCH], &counters, |bytes| {
+            asked.push(bytes.len());
+            answers.get(asked.len() - 1).copied().unwrap_or(Ok(()))
+        });
+        let failures = counters.get(Counter::SendFailures);
+        (asked, sent, counters.get(Counter::SendRetries), failures)
+    }
+
+    #[test]
+    fn goes_on_where_the_kernel_stopped() {
+        let full = Err(SendError::WouldBlock {
+            sent: 2 * PACKET_BYTES,
+        });
+        let none = Err(SendError::NoBuffers { sent: 0 });
+        let asked = vec![BATCH, BATCH, BATCH, PACKET_BYTES + 100];
+        assert_eq!(send(&[none, none, full]), (asked, BATCH, 3, 0));
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_sent_is_counted_and_the_rest_goes() {
+        let os = OsError { code: 100 };
+        let down = Err(SendError::NetworkDown {
+            sent: PACKET_BYTES,
+            os,
+        });
+        let asked = vec![BATCH, PACKET_BYTES + 100];
+        assert_eq!(send(&[down]), (asked, BATCH - PACKET_BYTES, 0, 1));
+    }
+
+    #[test]
+    fn a_line_that_never_has_room_is_given_up_in_bounded_time() {
+        let none = Err(SendError::NoBuffers { sent: 0 });
+        let (asked, sent, retries, failures) = send(&[none; 1000]);
+        assert_eq!((sent, retries, failures), (0, u64::from(MOST_RETRIES), 4));
+        assert_eq!(asked.len() as u64, retries + failures);
     }
 }

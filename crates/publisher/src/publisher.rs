@@ -69,7 +69,8 @@ pub enum PublishError {
     },
     /// Sessions must rise.
     #[error(
-        "session {session} does not come after the previous one, {previous}: set a larger one or the clock right"
+        "session {session} does not come after the previous one, {previous}: set a larger one or \
+         the clock right"
     )]
     SessionNotLater {
         /// The session to start.

@@ -111,16 +111,17 @@ impl<S: Source> SendLoop<S> {
             let now = realtime_ns();
             let take = |tick: &Tick| schedule.take(tick, now);
             let count = self.sequencer.fill(ticks, take, &mut running.batch);
-            let due = ticks.first().map(|next| schedule.due(next, now));
             if count > 0 {
                 self.source.take(count);
                 self.send_batch(running);
-            } else {
-                self.beat(running);
+                running.idler.wait(true, || ());
+                continue;
             }
+            let due = ticks.first().map(|next| schedule.due(next, now));
+            self.beat(running);
             match due {
-                Some(due) if count == 0 => wait_until(due, running, self.config.idle),
-                _ => running.idler.wait(count > 0, || std::thread::sleep(PARK)),
+                Some(due) => wait_until(due, running, self.config.idle),
+                None => running.idler.wait(false, || std::thread::sleep(PARK)),
             }
         }
         Ok(())

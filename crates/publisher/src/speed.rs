@@ -198,6 +198,11 @@ mod tests {
 
     #[test]
     fn nonsense_is_told_what_was_expected() {
+        assert_eq!(
+            "5/m".parse::<Speed>().unwrap_err().to_string(),
+            "speed \"5/m\" is not known: write a multiplier as 1x, 10x or 0.5x, a rate as \
+             250000/s, or max"
+        );
         for text in ["", "fast", "10", "MAX", "1 x "] {
             let error = text.parse::<Speed>().unwrap_err();
             assert_eq!(error, SpeedError::UnknownForm { text: text.into() });

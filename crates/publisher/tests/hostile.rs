@@ -6,7 +6,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use support::{Client, ThenSilence, config, line, ticks};
+use support::{Client, ThenSilence, config, line, recovery, ticks};
 use tickcast_publisher::{ClientLimits, Counter, Publisher, PublisherHandle, RecoveryConfig};
 use tickcast_wire::{ReplyStatus, RequestKind};
 
@@ -16,7 +16,7 @@ fn publisher(group: [u8; 4], clients: ClientLimits) -> PublisherHandle {
     let mut config = config(line(group).1);
     config.recovery = Some(RecoveryConfig {
         clients,
-        ..RecoveryConfig::default()
+        ..recovery()
     });
     let publisher = Publisher::start(config, ThenSilence::new(ticks(TICKS))).unwrap();
     wait_for(&publisher, Counter::Ticks, TICKS);

@@ -6,9 +6,12 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
-use support::{CHANNEL, Client, SESSION, ThenSilence, assert_published, config, line, ticks};
+use support::{
+    CHANNEL, Client, SESSION, ThenSilence, assert_published, config, line, recovery, ticks,
+};
 use tickcast_publisher::{
-    Counter, FlowControl, InMemory, Prefetched, PublishError, Publisher, RecoveryConfig, Speed,
+    Counter, FlowControl, InMemory, Prefetched, PublishError, Publisher, RecoveryConfig, Source,
+    SourceError, Speed, Supply,
 };
 use tickcast_wire::{Digest, Packet, PacketKind, RequestKind, Tick};
 
@@ -179,7 +182,7 @@ fn what_cannot_start_says_why() {
     let mut in_use = config(line_a);
     in_use.recovery = Some(RecoveryConfig {
         listen: taken.local_addr().unwrap(),
-        ..RecoveryConfig::default()
+        ..recovery()
     });
     assert!(matches!(start(in_use), PublishError::Listen { .. }));
 }
@@ -194,4 +197,36 @@ fn without_recovery_it_only_sends() {
     assert_eq!(publisher.recovery_addr(), None);
     assert_eq!(read_session(&socket, |_| ()).len(), 100);
     assert_eq!(publisher.join().unwrap().published, 100);
+}
+
+/// Fails in the middle of the session.
+struct Panics(ThenSilence);
+
+impl Source for Panics {
+    fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
+        let supply = self.0.peek()?;
+        assert!(
+            matches!(supply, Supply::Ticks(_)),
+            "this source fails here on purpose"
+        );
+        Ok(supply)
+    }
+
+    fn take(&mut self, count: usize) {
+        self.0.take(count);
+    }
+}
+
+#[test]
+fn a_source_that_panics_is_reported_and_takes_the_server_with_it() {
+    let (_socket, line_a) = line([239, 192, 91, 8]);
+    let source = Panics(ThenSilence::new(ticks(100)));
+    let publisher = Publisher::start(config(line_a), source).unwrap();
+    let mut client = Client::connect(publisher.recovery_addr().unwrap());
+    client.wait_for_close();
+    let error = publisher.join().unwrap_err();
+    assert!(matches!(
+        error,
+        PublishError::Panicked { thread: "tc-send" }
+    ));
 }

@@ -5,7 +5,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
-use support::{Client, SESSION, ThenSilence, assert_published, config, line, ticks};
+use support::{Client, SESSION, ThenSilence, assert_published, config, line, recovery, ticks};
 use tickcast_protocol::{Image, ResponderLimits};
 use tickcast_publisher::{Counter, FlowControl, Publisher, PublisherHandle, RecoveryConfig};
 use tickcast_wire::{ReplyStatus, RequestKind, Tick};
@@ -15,7 +15,7 @@ fn publisher(original: &[Tick], group: [u8; 4], limits: ResponderLimits) -> Publ
     let mut config = config(line(group).1);
     config.recovery = Some(RecoveryConfig {
         limits,
-        ..RecoveryConfig::default()
+        ..recovery()
     });
     let source = ThenSilence::new(original.to_vec());
     let publisher = Publisher::start(config, source).unwrap();
@@ -32,7 +32,7 @@ fn wait_until_published(publisher: &PublisherHandle, count: u64) {
 #[test]
 fn many_clients_at_once_get_exactly_what_was_published() {
     let original = ticks(50_000);
-    let publisher = publisher(&original, [239, 192, 92, 1], ResponderLimits::default());
+    let publisher = publisher(&original, [239, 192, 92, 1], recovery().limits);
     let address = publisher.recovery_addr().unwrap();
     thread::scope(|scope| {
         for n in 0..8u64 {
@@ -56,7 +56,7 @@ fn many_clients_at_once_get_exactly_what_was_published() {
 #[test]
 fn requests_may_be_sent_before_replies_are_read() {
     let original = ticks(20_000);
-    let publisher = publisher(&original, [239, 192, 92, 2], ResponderLimits::default());
+    let publisher = publisher(&original, [239, 192, 92, 2], recovery().limits);
     let mut client = Client::connect(publisher.recovery_addr().unwrap());
     let ask = |first| client.send(RequestKind::Retransmit, first, 5000);
     let requests: Vec<_> = (0..20).map(|i| i * 700 + 1).map(ask).collect();
@@ -72,7 +72,7 @@ fn requests_may_be_sent_before_replies_are_read() {
 #[test]
 fn snapshots_are_the_image_at_their_seq() {
     let original = ticks(10_000);
-    let publisher = publisher(&original, [239, 192, 92, 3], ResponderLimits::default());
+    let publisher = publisher(&original, [239, 192, 92, 3], recovery().limits);
     let address = publisher.recovery_addr().unwrap();
     let (_, _, published) = Client::connect(address).ask(RequestKind::Retransmit, 1, 10_000);
     let mut image = Image::new(100);
@@ -98,7 +98,7 @@ fn refusals_over_the_wire_are_counted() {
     let limits = ResponderLimits {
         store_ticks: 1000,
         ticks_per_request: 100,
-        ..ResponderLimits::default()
+        ..recovery().limits
     };
     let original = ticks(5000);
     let publisher = publisher(&original, [239, 192, 92, 4], limits);

@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use tickcast_net::{Interface, SendConfig};
-use tickcast_publisher::{PublisherConfig, Source, SourceError, Speed, Supply};
+use tickcast_protocol::ResponderLimits;
+use tickcast_publisher::{PublisherConfig, RecoveryConfig, Source, SourceError, Speed, Supply};
 use tickcast_wire::{
     Quote, Reply, ReplyStatus, Request, RequestKind, Side, TICK_BYTES, Tick, Trade,
 };
@@ -56,7 +57,20 @@ pub fn config(line_a: SendConfig) -> PublisherConfig {
     config.session = Some(SESSION);
     config.channel = CHANNEL;
     config.linger = Duration::ZERO;
+    config.recovery = Some(recovery());
     config
+}
+
+/// A small recovery server: many of them run at once.
+pub fn recovery() -> RecoveryConfig {
+    RecoveryConfig {
+        limits: ResponderLimits {
+            store_ticks: 65_536,
+            ..ResponderLimits::default()
+        },
+        ring_ticks: 4096,
+        ..RecoveryConfig::default()
+    }
 }
 
 /// Ticks, and then silence until the publisher is stopped.
