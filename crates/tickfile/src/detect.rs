@@ -11,6 +11,9 @@ const SAMPLE_BYTES: usize = 4096;
 /// How many messages at the beginning of an ITCH file must be plausible.
 const ITCH_SAMPLE: usize = 8;
 
+/// How many bytes of an unknown file an error repeats.
+const SHOWN_BYTES: usize = 16;
+
 /// What the content says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Detected {
@@ -78,30 +81,22 @@ fn is_itch(sample: &[u8]) -> bool {
 /// Length of an ITCH 5.0 message by its type.
 fn itch_length(kind: u8) -> Option<u16> {
     Some(match kind {
-        b'S' => 12,
-        b'R' => 39,
-        b'H' | b'J' | b'U' => {
-            if kind == b'H' {
-                25
-            } else {
-                35
-            }
-        }
+        b'S' | b'W' => 12,
+        b'D' | b'B' => 19,
         b'Y' | b'N' => 20,
-        b'L' => 26,
-        b'V' => 35,
-        b'W' => 12,
-        b'K' => 28,
         b'h' => 21,
-        b'A' | b'C' => 36,
-        b'F' | b'Q' => 40,
-        b'E' => 31,
         b'X' => 23,
-        b'D' => 19,
+        b'H' => 25,
+        b'L' => 26,
+        b'K' => 28,
+        b'E' => 31,
+        b'J' | b'U' | b'V' => 35,
+        b'A' | b'C' => 36,
+        b'R' => 39,
+        b'F' | b'Q' => 40,
         b'P' => 44,
-        b'B' => 19,
-        b'I' => 50,
         b'O' => 48,
+        b'I' => 50,
         _ => return None,
     })
 }
@@ -112,17 +107,82 @@ fn describe(sample: &[u8], is_gzip: bool) -> String {
         "a zstd file (unpack it first)".to_string()
     } else if sample.starts_with(b"DBN") {
         "a DBN file".to_string()
+    } else if sample.starts_with(b"kind,") {
+        "a CSV file with other columns".to_string()
     } else {
-        let first: Vec<String> = sample
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("of an unknown format (first bytes {})", first.join(" "))
+        let first = &sample[..sample.len().min(SHOWN_BYTES)];
+        let kind = if is_text(first) { "text" } else { "bytes" };
+        format!(
+            "of an unknown format, {kind} that begins with {}",
+            show(first)
+        )
     };
     if is_gzip {
-        format!("gzip holding {what}")
+        format!("gzip holding what is {what}")
     } else {
         what
+    }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+}
+
+fn show(bytes: &[u8]) -> String {
+    if is_text(bytes) {
+        return format!("{:?}", String::from_utf8_lossy(bytes));
+    }
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn itch(messages: &[(u8, u16)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for &(kind, length) in messages {
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.push(kind);
+            bytes.resize(bytes.len() + usize::from(length) - 1, 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn captures_are_known_in_both_byte_orders() {
+        for magic in [
+            b"\xd4\xc3\xb2\xa1",
+            b"\x4d\x3c\xb2\xa1",
+            b"\xa1\xb2\xc3\xd4",
+            b"\xa1\xb2\x3c\x4d",
+            b"\x0a\x0d\x0d\x0a",
+        ] {
+            assert_eq!(known(magic), Some(Format::IexTops16));
+            assert_eq!(known(&magic[..3]), None);
+        }
+    }
+
+    #[test]
+    fn itch_is_known_by_a_chain_of_lengths() {
+        let bytes = itch(&[(b'S', 12), (b'R', 39), (b'A', 36)]);
+        assert_eq!(known(&bytes), Some(Format::Itch50));
+        for cut in 3..bytes.len() {
+            assert_eq!(known(&bytes[..cut]), Some(Format::Itch50), "cut at {cut}");
+        }
+        assert_eq!(known(&bytes[..2]), None);
+        assert_eq!(known(&itch(&[(b'S', 12), (b'R', 38)])), None);
+        assert_eq!(known(&itch(&[(b'S', 12), (b'z', 12)])), None);
+        assert_eq!(known(&[0, 0]), None);
+    }
+
+    #[test]
+    fn our_own_formats_are_known_by_their_first_bytes() {
+        assert_eq!(known(b"\x89TICKS\r\n"), Some(Format::Ticks));
+        assert_eq!(known(b"\x89TICKS\n"), None);
+        assert_eq!(known(b"kind,flags\n"), None);
     }
 }

@@ -44,6 +44,7 @@ mod pcap;
 mod reader;
 mod source;
 mod synthetic;
+mod writer;
 
 pub use csv::{CsvError, CsvWriter};
 pub use iex::{Found, IexError};
@@ -52,3 +53,4 @@ pub use native::{BLOCK_ROWS, Blocks, Finished, TickWriter, TicksError, TicksFile
 pub use pcap::PcapError;
 pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open};
 pub use synthetic::{SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
+pub use writer::Writer;

@@ -44,6 +44,16 @@ impl Format {
             Format::Csv => "csv",
         }
     }
+
+    /// The format to write for a file of this name: `.ticks` or `.csv`, in any case of letters.
+    /// Other formats are not written.
+    #[must_use]
+    pub fn from_extension(path: &Path) -> Option<Format> {
+        let extension = path.extension()?.to_str()?;
+        [("ticks", Format::Ticks), ("csv", Format::Csv)]
+            .into_iter()
+            .find_map(|(name, format)| name.eq_ignore_ascii_case(extension).then_some(format))
+    }
 }
 
 impl fmt::Display for Format {

@@ -185,17 +185,23 @@ impl Read for LineLimit {
                 return Err(message);
             }
         };
-        let count = window.len().min(into.len());
-        into[..count].copy_from_slice(&window[..count]);
-        for line in into[..count].split_inclusive(|&byte| byte == b'\n') {
-            self.line += line.len();
-            if self.line > self.most {
-                return Err(io::Error::other("line too long"));
-            }
-            if line.ends_with(b"\n") {
-                self.line = 0;
+        let mut count = 0;
+        for line in window[..window.len().min(into.len())].split_inclusive(|&byte| byte == b'\n') {
+            let fits = line.len().min(self.most - self.line);
+            count += fits;
+            self.line = if line.ends_with(b"\n") && fits == line.len() {
+                0
+            } else {
+                self.line + fits
+            };
+            if fits < line.len() {
+                break;
             }
         }
+        if count == 0 && !window.is_empty() {
+            return Err(io::Error::other("line too long"));
+        }
+        into[..count].copy_from_slice(&window[..count]);
         self.source.consume(count);
         Ok(count)
     }

@@ -167,7 +167,7 @@ mod tests {
     fn golden_file_header() {
         let mut expected = [0u8; 64];
         expected[..16].copy_from_slice(b"\x89TICKS\r\n\x01\0\x40\0\xff\x03\0\0");
-        expected[60..].copy_from_slice(&[0x0c, 0x5a, 0x1d, 0xf7]);
+        expected[60..].copy_from_slice(&[0x5d, 0xda, 0xed, 0x2c]);
         assert_eq!(FileHeader::new().as_bytes(), expected);
         assert!(FileHeader::ref_from_bytes(&expected).unwrap().is_sound());
     }
@@ -178,7 +178,7 @@ mod tests {
         expected[..8].copy_from_slice(b"TBLK\x01\0\0\0");
         expected[8] = 7;
         expected[16..18].copy_from_slice(&[2, 1]);
-        expected[60..].copy_from_slice(&[0; 4]);
+        expected[60..].copy_from_slice(&[0xdc, 0xcd, 0x6c, 0xba]);
         let mut bytes = Vec::from(BlockHeader::of(&[tick()], 7).as_bytes());
         assert_eq!(bytes, expected);
         bytes.extend_from_slice(tick().as_bytes());
@@ -192,7 +192,7 @@ mod tests {
         expected[..4].copy_from_slice(b"TEND");
         expected[8] = 9;
         expected[16..18].copy_from_slice(&[2, 1]);
-        expected[60..].copy_from_slice(&[0; 4]);
+        expected[60..].copy_from_slice(&[0x6f, 0x9d, 0x66, 0xda]);
         let end = EndMark::new(9, Digest::from_value(258));
         assert_eq!(end.as_bytes(), expected);
         let end = EndMark::parse(&expected).unwrap();

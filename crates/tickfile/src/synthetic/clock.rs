@@ -12,7 +12,7 @@ const CALM_MEDIAN_NS: u64 = 100_000;
 const RUSH: u64 = 16;
 
 /// The time in which the rush falls by half, in ns.
-const RUSH_HALF_NS: u64 = 30_000_000_000;
+const RUSH_HALF_NS: u64 = 10_000_000_000;
 
 /// How busy a phase is, in 256ths of calm trading, all equally likely.
 const PHASES: [u64; 8] = [64, 128, 128, 256, 256, 256, 512, 2_048];
