@@ -84,42 +84,35 @@ impl Section {
     }
 
     fn block(&mut self, kind: u32, block: &[u8], offset: u64) -> Result<Look, PcapError> {
-        let short = PcapError::ShortBlock { offset, kind };
         let body = &block[BLOCK_HEADER_BYTES..block.len() - 4];
-        let (interface, start, kept) = match kind {
-            INTERFACE => {
-                self.interface(body, offset).ok_or(short)??;
-                return Ok(Look::Other(block.len()));
-            }
-            ENHANCED_PACKET => {
-                let interface = self.order.u32_at(body, 0).ok_or(short.clone())?;
-                (
-                    interface,
-                    20,
-                    self.order.u32_at(body, 12).ok_or(short.clone())?,
-                )
-            }
+        if kind == INTERFACE {
+            self.describe(body, offset)?;
+            return Ok(Look::Other(block.len()));
+        }
+        let short = PcapError::ShortBlock { offset, kind };
+        let number = |at| self.order.u32_at(body, at).ok_or(short.clone());
+        let (interface, start, length) = match kind {
+            ENHANCED_PACKET => (number(0)?, 20, number(12)?),
             OLD_PACKET => {
                 let interface = self.order.u16_at(body, 0).ok_or(short.clone())?;
-                let kept = self.order.u32_at(body, 12).ok_or(short.clone())?;
-                (u32::from(interface), 20, kept)
+                (u32::from(interface), 20, number(12)?)
             }
-            SIMPLE_PACKET => (0, 4, self.order.u32_at(body, 0).ok_or(short.clone())?),
+            SIMPLE_PACKET => (0, 4, number(0)?),
             _ => return Ok(Look::Other(block.len())),
         };
         let described = self
             .interfaces
             .get(interface as usize)
             .ok_or(PcapError::UnknownInterface { offset, interface })?;
-        let kept = match (kind, described.snap_length) {
+        let kept = match described.snap_length {
             // A simple packet says how long it was on the wire, and not how much was kept.
-            (SIMPLE_PACKET, limit) if limit > 0 => kept.min(limit),
-            _ => kept,
+            limit if kind == SIMPLE_PACKET && limit > 0 => length.min(limit),
+            _ => length,
         };
-        let end = (start as usize)
-            .checked_add(kept as usize)
-            .filter(|end| *end <= body.len())
-            .ok_or(short)?;
+        let end = start + kept as usize;
+        if end > body.len() {
+            return Err(short);
+        }
         Ok(Look::Packet(Located {
             link: described.link,
             start: BLOCK_HEADER_BYTES + start,
@@ -128,14 +121,18 @@ impl Section {
         }))
     }
 
-    /// Remembers an interface; `None` if the block is too short.
-    fn interface(&mut self, body: &[u8], offset: u64) -> Option<Result<(), PcapError>> {
-        let link = u32::from(self.order.u16_at(body, 0)?);
-        let snap_length = self.order.u32_at(body, 4)?;
+    /// Remembers an interface.
+    fn describe(&mut self, body: &[u8], offset: u64) -> Result<(), PcapError> {
         if self.interfaces.len() == MAX_INTERFACES {
-            return Some(Err(PcapError::TooManyInterfaces { offset }));
+            return Err(PcapError::TooManyInterfaces { offset });
         }
-        self.interfaces.push(Interface { link, snap_length });
-        Some(Ok(()))
+        let kind = INTERFACE;
+        let short = PcapError::ShortBlock { offset, kind };
+        let link = self.order.u16_at(body, 0).ok_or(short.clone())?;
+        self.interfaces.push(Interface {
+            link: u32::from(link),
+            snap_length: self.order.u32_at(body, 4).ok_or(short)?,
+        });
+        Ok(())
     }
 }
