@@ -40,7 +40,8 @@ pub struct Lapped {
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let position = shared.head.load(Ordering::Acquire);
+        // Relaxed will do: `read` loads the head again before it looks at any line.
+        let position = shared.head.load(Ordering::Relaxed);
         let cursor = Arc::new(CachePadded::new(AtomicU64::new(position)));
         Reader {
             shared,
