@@ -56,7 +56,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
         input: args.input.display().to_string(),
         output: args.output.path().display().to_string(),
         from: reader.format().name(),
-        to: args.output.format(),
+        to: args.output.format().name(),
         ticks: finished.ticks,
         skipped: reader.tally().skipped,
         digest: finished.digest.to_string(),

@@ -48,7 +48,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<Outcome> {
     let finished = output.finish()?;
     let report = Report {
         output: args.output.path().display().to_string(),
-        format: args.output.format(),
+        format: args.output.format().name(),
         ticks: finished.ticks,
         instruments: args.instruments,
         seed: args.seed,

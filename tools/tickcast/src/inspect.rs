@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use serde::Serialize;
-use tickcast_tickfile::{Reader, Tally};
+use tickcast_tickfile::{Format, Reader, Tally};
 use tickcast_wire::{Body, Digest, Kind, Quote, Symbol, Tick};
 use tracing::info;
 
@@ -30,6 +30,7 @@ struct Report {
     instruments: usize,
     first_ts_event: Option<u64>,
     last_ts_event: Option<u64>,
+    /// By type on the venue's wire; empty for tickcast's own formats.
     messages: BTreeMap<String, u64>,
     skipped: BTreeMap<&'static str, u64>,
     digest: String,
@@ -128,13 +129,14 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Interrupted);
     };
     let Tally { messages, skipped } = reader.tally();
+    let is_venue = !matches!(reader.format(), Format::Ticks | Format::Csv);
     let report = Report {
         format: reader.format().name(),
         ticks: survey.ticks,
         instruments: survey.instruments.len(),
         first_ts_event: survey.ts_event.map(|(first, _)| first),
         last_ts_event: survey.ts_event.map(|(_, last)| last),
-        messages,
+        messages: if is_venue { messages } else { BTreeMap::new() },
         skipped,
         digest: survey.digest.to_string(),
         notices: reader.notice().iter().map(ToString::to_string).collect(),

@@ -1,26 +1,20 @@
 //! Tick files to write: they appear only when they are whole.
 
 use std::ffi::OsStr;
-use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use tempfile::{NamedTempFile, TempPath};
-use tickcast_tickfile::{CsvWriter, Finished, TickWriter, WriteError};
+use tempfile::TempPath;
+use tickcast_tickfile::{Finished, Format, WriteError, Writer};
 use tickcast_wire::Tick;
 
 /// The file that a command is to write, and the format that its name asks for.
 #[derive(Debug, Clone)]
 pub struct Target {
     path: PathBuf,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Ticks,
-    Csv,
+    format: Format,
 }
 
 impl Target {
@@ -30,12 +24,12 @@ impl Target {
     /// When it ends neither in `.ticks` nor in `.csv`.
     pub fn from_name(name: &str) -> Result<Target, String> {
         let path = PathBuf::from(name);
-        let kind = match path.extension().and_then(OsStr::to_str) {
-            Some("ticks") => Kind::Ticks,
-            Some("csv") => Kind::Csv,
+        let format = match path.extension().and_then(OsStr::to_str) {
+            Some("ticks") => Format::Ticks,
+            Some("csv") => Format::Csv,
             _ => return Err("expected a name that ends in .ticks or .csv".into()),
         };
-        Ok(Target { path, kind })
+        Ok(Target { path, format })
     }
 
     /// Where it will be.
@@ -43,12 +37,9 @@ impl Target {
         &self.path
     }
 
-    /// The name of its format, as in reports.
-    pub const fn format(&self) -> &'static str {
-        match self.kind {
-            Kind::Ticks => "ticks",
-            Kind::Csv => "csv",
-        }
+    /// Its format.
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
     /// Begins to write it. With `force` an existing file will be replaced at the end.
@@ -69,18 +60,14 @@ impl Target {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let part = tempfile::Builder::new()
+        let (writer, part) = tempfile::Builder::new()
             .prefix(".tickcast-")
-            .suffix(".part")
-            // As for any new file: the umask takes away what others may not do.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .with_context(|| format!("cannot write to the folder {}", folder.display()))?;
-        let (file, part) = NamedTempFile::into_parts(part);
-        let writer = match self.kind {
-            Kind::Ticks => Writer::Ticks(TickWriter::new(file)?),
-            Kind::Csv => Writer::Csv(Box::new(CsvWriter::new(file)?)),
-        };
+            .suffix(&format!(".part.{}", self.format))
+            .make_in(folder, |path| {
+                Writer::create(path).map_err(io::Error::other)
+            })
+            .with_context(|| format!("cannot write to the folder {}", folder.display()))?
+            .into_parts();
         Ok(Output {
             target: self,
             force,
@@ -89,11 +76,6 @@ impl Target {
             ticks: 0,
         })
     }
-}
-
-enum Writer {
-    Ticks(TickWriter<File>),
-    Csv(Box<CsvWriter<File>>),
 }
 
 /// A tick file that is being written, under a name of its own until it is whole. Dropped before
@@ -113,11 +95,7 @@ impl Output<'_> {
     /// When it cannot be written.
     pub fn write(&mut self, tick: &Tick) -> Result<(), WriteError> {
         self.ticks += 1;
-        let tick = tick.with_seq(self.ticks);
-        match &mut self.writer {
-            Writer::Ticks(writer) => writer.write(&tick),
-            Writer::Csv(writer) => writer.write(&tick),
-        }
+        self.writer.write(&tick.with_seq(self.ticks))
     }
 
     /// Ticks written so far.
@@ -130,10 +108,7 @@ impl Output<'_> {
     /// # Errors
     /// When it cannot be written, or a file of this name was made meanwhile.
     pub fn finish(self) -> anyhow::Result<Finished> {
-        let finished = match self.writer {
-            Writer::Ticks(writer) => writer.finish()?,
-            Writer::Csv(writer) => writer.finish()?,
-        };
+        let finished = self.writer.finish()?;
         // Whole on the disk before it has its name, should the machine go down right after.
         File::open(&self.part)?
             .sync_all()

@@ -2,6 +2,7 @@
 
 mod captures;
 mod convert;
+mod documents;
 mod generate;
 mod inspect;
 mod usage;
