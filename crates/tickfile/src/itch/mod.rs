@@ -14,8 +14,8 @@ use self::decoder::Decoder;
 use crate::reader::{CHUNK_TICKS, Notice, ReadError, Tally, TickReader};
 use crate::source::Source;
 
-/// The longest that a u16 can announce, with the u16.
-const LONGEST_FRAME: usize = 2 + u16::MAX as usize;
+/// A message of one byte, with its length.
+const SHORTEST_FRAME: usize = 3;
 
 /// Why an ITCH file cannot be read on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -50,9 +50,10 @@ impl ItchReader {
 impl TickReader for ItchReader {
     fn fill(&mut self, out: &mut Vec<Tick>) -> Result<(), ReadError> {
         let full = out.len() + CHUNK_TICKS;
+        let mut wanted = SHORTEST_FRAME;
         while out.len() < full {
             let offset = self.source.offset();
-            let window = self.source.peek(LONGEST_FRAME)?;
+            let window = self.source.peek(wanted)?;
             let mut rest = window;
             while let Some((message, after)) = split_message(rest)
                 && out.len() < full
@@ -61,12 +62,17 @@ impl TickReader for ItchReader {
                 rest = after;
             }
             let consumed = window.len() - rest.len();
-            if consumed == 0 {
-                // The window is as long as any message, unless the file ends before.
+            if consumed > 0 {
+                self.source.consume(consumed);
+                wanted = SHORTEST_FRAME;
+            } else if let Some(frame) = announced_frame(window)
+                && wanted <= window.len()
+            {
+                wanted = frame;
+            } else {
                 self.notice = last_bytes(window, offset)?;
                 break;
             }
-            self.source.consume(consumed);
         }
         Ok(())
     }
@@ -93,6 +99,12 @@ fn split_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
         return None;
     }
     rest.split_at_checked(length)
+}
+
+/// How long the first message is together with its length, if it announces any.
+fn announced_frame(bytes: &[u8]) -> Option<usize> {
+    let length = usize::from(u16::from_be_bytes(*bytes.first_chunk::<2>()?));
+    (length > 0).then_some(2 + length)
 }
 
 /// What is to be said about the last bytes of the file, which hold no whole message.

@@ -1,3 +1,7 @@
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use tickcast_wire::{
     Definition, Flags, Kind, Quote, Side, Status, Symbol, Tick, TickBody, Trade, TradeBreak,
@@ -514,6 +518,22 @@ fn a_cut_file_gives_what_is_whole_and_a_notice() {
         let expected = (bytes > 0).then_some(Notice::CutMessage { offset, bytes });
         assert_eq!((notice, outcome), (expected, Ok(())));
     }
+}
+
+#[test]
+fn a_gzipped_file_gives_the_same_and_its_cut_is_an_error() {
+    let messages: Vec<Vec<u8>> = (0..40_000).map(|n| add(n, b'B', 1, n as u32)).collect();
+    let plain = file(&messages);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&plain).unwrap();
+    let packed = encoder.finish().unwrap();
+    let (ticks, notice, outcome) = read(&packed);
+    assert_eq!((notice, outcome), (None, Ok(())));
+    assert!(ticks == read(&plain).0);
+
+    let (before, _, outcome) = read(&packed[..packed.len() / 2]);
+    assert!(matches!(outcome, Err(ReadError::Gzip { .. })));
+    assert!(!before.is_empty() && ticks.starts_with(&before));
 }
 
 #[test]
