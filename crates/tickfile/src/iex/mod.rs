@@ -3,8 +3,12 @@
 //! `docs/venues.md` says which message gives which ticks.
 
 mod decoder;
+#[cfg(test)]
+mod encode;
 mod foreign;
 mod message;
+#[cfg(test)]
+mod segment_tests;
 mod sequence;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! `docs/venues.md` says which message gives which ticks.
 
 mod decoder;
+#[cfg(test)]
+mod encode;
 mod message;
 #[cfg(test)]
 mod tests;
