@@ -28,7 +28,8 @@ pub const MOST_PER_SECOND: u64 = 1_000_000_000;
 pub enum SpeedError {
     /// None of the forms.
     #[error(
-        "speed \"{text}\" is not known: write a multiplier as 1x, 10x or 0.5x, a rate as 250000/s, or max"
+        "speed \"{text}\" is not known: write a multiplier as 1x, 10x or 0.5x, a rate as \
+         250000/s, or max"
     )]
     UnknownForm {
         /// The text.
@@ -42,7 +43,8 @@ pub enum SpeedError {
     },
     /// A rate that is not a whole number, or out of range.
     #[error(
-        "speed \"{text}\": the rate must be a whole number of ticks from 1 to 1000000000, as in 250000/s"
+        "speed \"{text}\": the rate must be a whole number of ticks from 1 to 1000000000, as \
+         in 250000/s"
     )]
     Rate {
         /// The text.

@@ -185,3 +185,47 @@ fn the_publisher_stays_within_the_window_of_the_slowest() {
     drop(first);
     wait_until_published(&publisher, 5000);
 }
+
+#[test]
+fn clients_ask_while_ticks_are_published() {
+    const TICKS: u64 = 400_000;
+    let original = ticks(TICKS);
+    let config = config(line([239, 192, 92, 6]).1);
+    let publisher = Publisher::start(config, ThenSilence::new(original.clone())).unwrap();
+    let address = publisher.recovery_addr().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                let mut as_of = 0;
+                while as_of < TICKS {
+                    let (status, reply, rows) = client.ask(RequestKind::Snapshot, as_of, 0);
+                    assert_eq!(status, ReplyStatus::Ok);
+                    assert!(reply.first_seq() >= as_of);
+                    as_of = reply.first_seq();
+                    for row in rows {
+                        assert!(row.seq() <= as_of);
+                        let original = original[row.seq() as usize - 1];
+                        assert_eq!(row.body(), original.body());
+                    }
+                    if as_of >= 100 {
+                        check_last_hundred(&mut client, as_of, &original);
+                    }
+                }
+            });
+        }
+    });
+    publisher.stop();
+    assert_eq!(publisher.join().unwrap().published, TICKS);
+}
+
+/// The hundred ticks up to `last` are as they were published, or already gone.
+fn check_last_hundred(client: &mut Client, last: u64, original: &[Tick]) {
+    let (status, reply, rows) = client.ask(RequestKind::Retransmit, last - 99, 100);
+    if status == ReplyStatus::TooOld {
+        assert!(reply.detail() > last - 99);
+    } else {
+        assert_eq!((status, rows[99].seq()), (ReplyStatus::Ok, last));
+        assert_published(&original[last as usize - 100..last as usize], &rows);
+    }
+}

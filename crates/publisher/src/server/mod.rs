@@ -38,6 +38,10 @@ const DRAIN_TICKS: usize = 1024;
 /// Chunks read from the ring before clients have their turn again.
 const MOST_DRAINS: usize = 64;
 
+/// Turns of clients, of 64 KiB each, before the ring is looked at again: however many clients want
+/// to be served, the store keeps up with the send loop.
+const MOST_TURNS: usize = 16;
+
 /// Connections accepted before clients have their turn again.
 const MOST_ACCEPTS: usize = 64;
 
@@ -228,9 +232,9 @@ impl Server {
         }
     }
 
-    /// Gives every client that is ready one turn.
+    /// Gives clients that are ready their turn, one after the other.
     fn serve(&mut self, now: u64) {
-        for _ in 0..self.ready.len() {
+        for _ in 0..self.ready.len().min(MOST_TURNS) {
             let Some(key) = self.ready.pop_front() else {
                 return;
             };
