@@ -1,5 +1,6 @@
 //! The one writer over the formats that can be written.
 
+use std::fs::File;
 use std::path::Path;
 
 use tickcast_wire::Tick;
@@ -14,7 +15,7 @@ pub enum Writer {
     /// A `.ticks` file.
     Ticks(TickWriter),
     /// A CSV file.
-    Csv(CsvWriter),
+    Csv(Box<CsvWriter>),
 }
 
 impl Writer {
@@ -24,10 +25,27 @@ impl Writer {
     /// When the extension names no format that can be written, or the file exists or cannot be
     /// created.
     pub fn create(path: &Path) -> Result<Writer, WriteError> {
-        match Format::from_extension(path) {
-            Some(Format::Ticks) => TickWriter::create(path).map(Writer::Ticks),
-            Some(Format::Csv) => CsvWriter::create(path).map(Writer::Csv),
-            _ => Err(WriteError::Extension { path: path.into() }),
+        let format = writable(path)?;
+        let file = File::create_new(path).map_err(|source| WriteError::Create {
+            path: path.into(),
+            source,
+        })?;
+        Writer::over(file, format)
+    }
+
+    /// Writes to an empty file that is open already, in the format that `name` asks for.
+    ///
+    /// # Errors
+    /// When the extension of `name` names no format that can be written, or the file cannot be
+    /// written to.
+    pub fn new(file: File, name: &Path) -> Result<Writer, WriteError> {
+        Writer::over(file, writable(name)?)
+    }
+
+    fn over(file: File, format: Writable) -> Result<Writer, WriteError> {
+        match format {
+            Writable::Ticks => TickWriter::new(file).map(Writer::Ticks),
+            Writable::Csv => CsvWriter::new(file).map(|writer| Writer::Csv(Box::new(writer))),
         }
     }
 
@@ -52,5 +70,20 @@ impl Writer {
             Writer::Ticks(writer) => writer.finish(),
             Writer::Csv(writer) => writer.finish(),
         }
+    }
+}
+
+/// The formats that can be written.
+#[derive(Clone, Copy)]
+enum Writable {
+    Ticks,
+    Csv,
+}
+
+fn writable(path: &Path) -> Result<Writable, WriteError> {
+    match Format::from_extension(path) {
+        Some(Format::Ticks) => Ok(Writable::Ticks),
+        Some(Format::Csv) => Ok(Writable::Csv),
+        _ => Err(WriteError::Extension { path: path.into() }),
     }
 }

@@ -37,7 +37,7 @@ impl Quantiles {
         let segment = (roll >> 24) as usize;
         let (low, high) = (self.values[segment], self.values[segment + 1]);
         let fraction = u64::from(roll & 0xff_ffff);
-        low + (u64::from(high - low) * fraction >> 24) as u32
+        low + ((u64::from(high - low) * fraction) >> 24) as u32
     }
 }
 
