@@ -13,8 +13,10 @@ use crate::error::StartError;
 use crate::reader::GONE;
 use crate::receive::Shared;
 
-/// How often the position is looked at.
+/// How often the position is looked at while the publisher may have to wait for it.
 const EVERY: Duration = Duration::from_micros(100);
+/// How often it is looked at when the window is out of reach: only the end is of interest then.
+const EVERY_UNBOUNDED: Duration = Duration::from_millis(10);
 /// Longest time for the publisher to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -64,6 +66,8 @@ impl FlowClient {
     /// Reports until the subscriber stops or the publisher goes away.
     pub(crate) fn run(mut self) {
         let mut reported = (0, 0);
+        let is_bounded = self.step < u64::MAX / 8;
+        let every = if is_bounded { EVERY } else { EVERY_UNBOUNDED };
         while !self.shared.stop.load(Ordering::Relaxed) {
             let position = self.position();
             let moved = position.1.abs_diff(reported.1);
@@ -74,9 +78,8 @@ impl FlowClient {
                     return;
                 }
                 reported = position;
-            } else {
-                std::thread::sleep(EVERY);
             }
+            std::thread::sleep(every);
         }
     }
 

@@ -113,14 +113,6 @@ impl<S: Strategy> Runner<S> {
         }
     }
 
-    pub(crate) fn into_outcome(self) -> Outcome<S> {
-        Outcome {
-            strategy: self.strategy,
-            account: self.account,
-            panic: self.panic,
-        }
-    }
-
     fn call(&mut self, event: Event<'_>) {
         match event {
             Event::Ticks(ticks, origin) => {
@@ -177,7 +169,8 @@ pub(crate) trait Run: Send {
     fn handle(&mut self, event: Event<'_>) -> bool;
     /// Lets the reporter have the histograms if it asked for them.
     fn poll_report(&mut self);
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send>;
+    /// Hands over the rest of the histograms, and gives the [`Outcome`] of the strategy.
+    fn finish(self: Box<Self>) -> Box<dyn Any + Send>;
 }
 
 impl<S: Strategy + 'static> Run for Runner<S> {
@@ -199,8 +192,12 @@ impl<S: Strategy + 'static> Run for Runner<S> {
         self.recorder.poll_swap();
     }
 
-    fn into_any(self: Box<Self>) -> Box<dyn Any + Send> {
-        self
+    fn finish(self: Box<Self>) -> Box<dyn Any + Send> {
+        Box::new(Outcome {
+            strategy: self.strategy,
+            account: self.account,
+            panic: self.panic,
+        })
     }
 }
 

@@ -367,13 +367,13 @@ impl Subscriber {
             failed_threads: 0,
         };
         match self.receive.join() {
-            Ok(inline) => stopped.inline = inline.into_iter().map(|r| Some(r.into_any())).collect(),
+            Ok(inline) => stopped.inline = inline.into_iter().map(|r| Some(r.finish())).collect(),
             Err(_) => stopped.failed_threads += 1,
         }
         for thread in self.threads {
             let outcome = thread.join();
             stopped.failed_threads += usize::from(outcome.is_err());
-            stopped.threads.push(outcome.ok().map(Run::into_any));
+            stopped.threads.push(outcome.ok().map(Run::finish));
         }
         for helper in self.helpers {
             stopped.failed_threads += usize::from(helper.join().is_err());
@@ -401,8 +401,8 @@ impl Stopped {
             Place::Inline(at) => self.inline.get_mut(at)?,
             Place::Thread(at) => self.threads.get_mut(at)?,
         };
-        let runner = slot.take()?.downcast::<Runner<S>>().ok()?;
-        Some(runner.into_outcome())
+        let outcome = slot.take()?.downcast::<Outcome<S>>().ok()?;
+        Some(*outcome)
     }
 
     /// Adds the rest of what was recorded.

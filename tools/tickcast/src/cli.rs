@@ -7,10 +7,16 @@ use clap_complete::Shell;
 use tickcast_tickfile::SyntheticConfig;
 use tracing_subscriber::filter::Targets;
 
+use crate::demo::DemoArgs;
 use crate::output::Target;
+use crate::publish::PublishArgs;
+use crate::subscribe::SubscribeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
+  tickcast demo
+  tickcast publish market.ticks --speed 10x
+  tickcast subscribe --strategy board
   tickcast inspect market.ticks
   tickcast convert capture.pcapng.gz capture.ticks
   tickcast generate market.ticks --ticks 1000000 --seed 7
@@ -40,6 +46,12 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run everything at once: publisher, network, subscriber and strategies, in one process.
+    Demo(DemoArgs),
+    /// Publish a tick file as if it were live.
+    Publish(PublishArgs),
+    /// Subscribe to a publisher.
+    Subscribe(SubscribeArgs),
     /// Show what a tick file holds.
     Inspect(InspectArgs),
     /// Turn a tick file of any readable format into a .ticks or .csv file.
@@ -56,7 +68,7 @@ Examples:
   tickcast inspect market.ticks --json
 
 The format is told from the content, never from the name: .ticks, CSV, Nasdaq ITCH 5.0 BinaryFILE
-and IEX TOPS 1.6 in pcap or pcapng, the last two also gzipped. The digest is that of the ticks
+and IEX TOPS 1.6 in pcap or pcapng, all but .ticks also gzipped. The digest is that of the ticks
 numbered from 1, as they would be published. A damaged file gives a message that says where, and
 exit code 1.";
 

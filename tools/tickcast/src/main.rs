@@ -2,12 +2,18 @@
 
 mod cli;
 mod convert;
+mod demo;
+mod feed;
 mod generate;
 mod inspect;
 mod interrupt;
+mod measure;
 mod output;
 mod progress;
+mod publish;
 mod show;
+mod strategies;
+mod subscribe;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -23,6 +29,8 @@ use crate::cli::{Cli, Command};
 pub enum Outcome {
     /// Done, nothing lost.
     Done,
+    /// Ticks were lost, and named.
+    Lost,
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted,
 }
@@ -39,6 +47,7 @@ fn main() -> ExitCode {
 
     match run(cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Lost) => ExitCode::from(3),
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         Err(error) => {
             anstream::eprintln!("{}error:{:#} {}", show::RED, show::RED, causes(&error));
@@ -49,6 +58,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Publish(args) => publish::run(&args),
+        Command::Subscribe(args) => subscribe::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Generate(args) => generate::run(&args),

@@ -17,6 +17,15 @@ pub fn over_ticks(what: &str, ticks: u64) -> ProgressBar {
     bar(what, ticks, TICKS)
 }
 
+/// A counter of ticks whose number is not known.
+pub fn counting_ticks(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {human_pos} ticks, {per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::new_spinner()
+        .with_style(style)
+        .with_message(what.to_owned())
+}
+
 fn bar(what: &str, length: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())

@@ -1,0 +1,520 @@
+//! `tickcast demo`: publisher, network, subscriber and strategies in one process.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::{Args, value_parser};
+use serde::Serialize;
+use tickcast_latency::Report as Latency;
+use tickcast_net::{BufferSize, Group, Interface, ReceiveConfig, SendConfig};
+use tickcast_publisher::{
+    FlowControl, InMemory, Prefetched, Publisher, PublisherConfig, PublisherHandle, Speed, Summary,
+};
+use tickcast_subscriber::{
+    Account, Attached, LineFaults, Start, Stats, Stopped, Subscriber, SubscriberBuilder,
+    SubscriberConfig, ThreadConfig,
+};
+use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_wire::{Digest, Tick};
+
+use crate::feed::{IdleArgs, Share, interface};
+use crate::interrupt::Interrupt;
+use crate::measure::Measure;
+use crate::show::{self, BOLD, RED};
+use crate::strategies::Checksum;
+use crate::{Outcome, progress};
+
+const HELP: &str = "\
+Examples:
+  tickcast demo
+  tickcast demo --input capture.pcapng.gz --speed max
+  tickcast demo --drop-a 5% --drop-b 5% --strategies 3
+  tickcast demo --speed max --ticks 20000000
+
+Real sockets on the loopback interface: each packet leaves by multicast on lines A and B, comes
+back through the network stack, and what both lines lose is asked for again over TCP. The
+subscriber's promise is checked at the end: delivered + lost = published for every strategy, and
+the digests of what was published and delivered agree.
+
+The latency stages: publish = from the instant at which the schedule said a tick leaves to its
+packet being sent; network = to the kernel's receive stamp; kernel = to the receive thread having
+read it; handle = to the queue; queue = to the strategy; total = the whole way from the schedule.";
+
+/// Ticks of the synthetic market by default: ten seconds at the default speed, and enough samples
+/// for p99.99.
+const DEFAULT_TICKS: u64 = 1_000_000;
+/// How often the demo looks after what it started.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time for the subscriber to finish once the publisher has.
+const FINISH_TIME: Duration = Duration::from_secs(10);
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct DemoArgs {
+    /// Replay this tick file, of any readable format, instead of the synthetic market.
+    #[arg(long, value_name = "FILE", conflicts_with = "ticks")]
+    input: Option<PathBuf>,
+
+    /// How many ticks of the synthetic market, made before the clock starts.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_TICKS, value_parser = value_parser!(u64).range(1..=200_000_000))]
+    ticks: u64,
+
+    /// How fast: 1x or 10x the original pace, 250000/s, or max: as fast as the strategies take it.
+    #[arg(long, value_name = "SPEED", default_value = "100000/s")]
+    speed: Speed,
+
+    /// How many strategies; each checks every tick on its own.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=64))]
+    strategies: u16,
+
+    /// Let the receive thread call the strategies itself, instead of a thread each.
+    #[arg(long)]
+    inline: bool,
+
+    /// Drop this share of the packets that arrive on line A.
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    drop_a: Share,
+
+    /// Drop this share of the packets that arrive on line B.
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    drop_b: Share,
+
+    /// The seed of the synthetic market and of the drops.
+    #[arg(long, value_name = "N", default_value_t = SyntheticConfig::default().seed)]
+    seed: u64,
+
+    /// Write the latency histograms, second by second, for HdrHistogram's tools.
+    #[arg(long, value_name = "FILE")]
+    hlog: Option<PathBuf>,
+
+    /// Interface by name or address; the loopback interface by default.
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+
+    /// Core of the send loop.
+    #[arg(long, value_name = "CORE")]
+    send_core: Option<usize>,
+
+    /// Core of the receive thread.
+    #[arg(long, value_name = "CORE")]
+    receive_core: Option<usize>,
+
+    /// Core of the strategies' threads.
+    #[arg(long, value_name = "CORE")]
+    strategy_core: Option<usize>,
+
+    #[command(flatten)]
+    idle: IdleArgs,
+
+    /// Print one line, a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    source: String,
+    published: u64,
+    delivered: Vec<u64>,
+    lost: Vec<u64>,
+    duplicates: u64,
+    retransmitted: u64,
+    snapshots: u64,
+    gaps: u64,
+    digest_published: String,
+    digest_delivered: Vec<String>,
+    elapsed_s: f64,
+    ticks_per_s: f64,
+    dropped_on_purpose: [u64; 2],
+    dropped_by_kernel: [u64; 2],
+    latency_ns: Latency,
+    /// Whether the promise held.
+    kept: bool,
+}
+
+/// Everything that runs.
+struct Running {
+    publisher: PublisherHandle,
+    subscriber: Subscriber,
+    strategies: Vec<Attached<Checksum>>,
+    lines: [Group; 2],
+}
+
+/// Runs the command.
+pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
+    let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
+    let Some((source, ticks)) = source(args, &interrupt)? else {
+        return Ok(Outcome::Interrupted);
+    };
+    let mut measure = Measure::start(args.hlog.as_deref())?;
+    let mut running = start(args, source.ticks)?;
+    if !args.json {
+        show::to_stdout(|out| introduce(out, args, &source.name, &mut running))?;
+    }
+    watch(&mut running, &mut measure, ticks, &interrupt)?;
+    let Running {
+        publisher,
+        subscriber,
+        strategies,
+        ..
+    } = running;
+    publisher.stop();
+    let summary = publisher.join()?;
+    let mut stopped = subscriber.stop();
+    let latency = measure.finish(&mut stopped)?;
+    let report = report(source.name, &summary, &mut stopped, &strategies, latency)?;
+    let stats = stopped.stats;
+    show::result(&report, args.json, |out, report| print(out, report, &stats))?;
+    if !report.kept {
+        bail!("the promise is broken: delivered + lost is not published, or the digests differ");
+    }
+    Ok(if interrupt.is_set() {
+        Outcome::Interrupted
+    } else if report.lost.iter().any(|&lost| lost > 0) {
+        Outcome::Lost
+    } else {
+        Outcome::Done
+    })
+}
+
+/// Where the ticks come from.
+enum Ticks {
+    Made(Vec<Tick>),
+    Read(Prefetched),
+}
+
+struct Source {
+    name: String,
+    ticks: Ticks,
+}
+
+/// The source, and how many ticks it has if that is known; `None` when somebody asked to stop.
+fn source(args: &DemoArgs, interrupt: &Interrupt) -> anyhow::Result<Option<(Source, Option<u64>)>> {
+    if let Some(path) = &args.input {
+        let reader = tickcast_tickfile::open(path)?;
+        let name = format!("{} ({})", path.display(), reader.format().name());
+        let ticks = Ticks::Read(Prefetched::start(reader)?);
+        return Ok(Some((Source { name, ticks }, None)));
+    }
+    let config = SyntheticConfig {
+        seed: args.seed,
+        ..SyntheticConfig::default()
+    };
+    let name = format!(
+        "synthetic market, {} instruments, seed {}",
+        show::count(u64::from(config.instruments)),
+        config.seed
+    );
+    let count = usize::try_from(args.ticks)?;
+    let bar = progress::over_ticks("making ticks", args.ticks);
+    let mut ticks = Vec::with_capacity(count);
+    let mut market = Synthetic::new(config);
+    while ticks.len() < count {
+        if interrupt.is_set() {
+            return Ok(None);
+        }
+        let part = (count - ticks.len()).min(65_536);
+        ticks.extend(market.by_ref().take(part));
+        bar.set_position(ticks.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(Some((
+        Source {
+            name,
+            ticks: Ticks::Made(ticks),
+        },
+        Some(args.ticks),
+    )))
+}
+
+/// Groups of this process's own, so that two demos on one host do not meet.
+fn groups() -> anyhow::Result<[Group; 2]> {
+    let [_, b, c, d] = std::process::id().to_be_bytes();
+    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
+    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
+}
+
+fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
+    let interface = interface(args.interface.as_deref()).context("--interface")?;
+    let lines = groups()?;
+    let publisher = start_publisher(args, ticks, lines, &interface)?;
+    let [line_a, line_b] = lines.map(|group| ReceiveConfig::new(group, interface.clone()));
+    let mut config = SubscriberConfig::new(line_a);
+    config.line_b = Some(line_b);
+    config.recovery = publisher.recovery_addr();
+    config.arbiter.start = Start::Seq(1);
+    // The publisher waits for the subscriber to be there; only at full speed does it go on waiting.
+    config.flow_control = true;
+    config.core = args.receive_core;
+    config.idle = args.idle.idle(busy_threads(args));
+    config.faults = [args.drop_a, args.drop_b].map(|Share(drop)| LineFaults { drop });
+    config.seed = args.seed;
+
+    let mut builder = SubscriberBuilder::new(config);
+    let mut strategies = Vec::new();
+    for number in 1..=args.strategies {
+        strategies.push(if args.inline {
+            builder.attach_inline(Checksum::default())
+        } else {
+            let thread = ThreadConfig {
+                name: format!("tc-strategy-{number}"),
+                core: args.strategy_core,
+                idle: args.idle.idle(busy_threads(args)),
+            };
+            builder.attach(Checksum::default(), &thread)?
+        });
+    }
+    let subscriber = builder.start()?;
+    Ok(Running {
+        publisher,
+        subscriber,
+        strategies,
+        lines,
+    })
+}
+
+/// Threads that would spin: send loop, receive thread, strategies.
+fn busy_threads(args: &DemoArgs) -> usize {
+    2 + if args.inline {
+        0
+    } else {
+        usize::from(args.strategies)
+    }
+}
+
+fn start_publisher(
+    args: &DemoArgs,
+    ticks: Ticks,
+    lines: [Group; 2],
+    interface: &Interface,
+) -> anyhow::Result<PublisherHandle> {
+    let [line_a, line_b] = lines.map(|group| SendConfig::new(group, interface.clone()));
+    let mut config = PublisherConfig::new(line_a);
+    config.line_b = Some(line_b);
+    config.speed = args.speed;
+    config.send_core = args.send_core;
+    config.idle = args.idle.idle(busy_threads(args));
+    config.linger = FINISH_TIME;
+    let window = if args.speed == Speed::Max {
+        FlowControl::default().window
+    } else {
+        u64::MAX
+    };
+    config.flow_control = Some(FlowControl {
+        window,
+        wait_for: 1,
+    });
+    Ok(match ticks {
+        Ticks::Made(ticks) => Publisher::start(config, InMemory::new(ticks))?,
+        Ticks::Read(ticks) => Publisher::start(config, ticks)?,
+    })
+}
+
+/// Waits for the end, or for Ctrl-C, which ends the session early but cleanly.
+fn watch(
+    running: &mut Running,
+    measure: &mut Measure,
+    ticks: Option<u64>,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let bar = match ticks {
+        Some(ticks) => progress::over_ticks("publishing", ticks),
+        None => progress::counting_ticks("publishing"),
+    };
+    let mut finished: Option<Instant> = None;
+    while !running.subscriber.has_ended() {
+        std::thread::sleep(LOOK_EVERY);
+        bar.set_position(running.publisher.published());
+        measure.poll(&mut running.subscriber)?;
+        while let Some(alarm) = running.subscriber.next_alarm() {
+            tracing::warn!(?alarm, "the subscriber reports");
+        }
+        if interrupt.is_set() {
+            running.publisher.stop();
+        }
+        if running.publisher.is_finished() {
+            let since = *finished.get_or_insert_with(Instant::now);
+            if since.elapsed() > FINISH_TIME {
+                tracing::error!("the subscriber did not finish");
+                break;
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn report(
+    source: String,
+    summary: &Summary,
+    stopped: &mut Stopped,
+    strategies: &[Attached<Checksum>],
+    latency: Latency,
+) -> anyhow::Result<Report> {
+    let mut outcomes: Vec<(Account, Digest)> = Vec::new();
+    for strategy in strategies {
+        let outcome = stopped
+            .take(strategy)
+            .context("a strategy's thread is gone")?;
+        outcomes.push((outcome.account, outcome.strategy.digest()));
+    }
+    let counters = stopped.stats.counters;
+    let kept = outcomes.iter().all(|(account, digest)| {
+        account.delivered + account.lost == summary.published
+            && (account.lost > 0 || *digest == summary.digest)
+    });
+    let last_delivered = outcomes
+        .iter()
+        .map(|(account, _)| account.last_delivered)
+        .max();
+    let elapsed_ns = last_delivered
+        .unwrap_or(0)
+        .saturating_sub(summary.first_sent_ns);
+    let elapsed_s = elapsed_ns as f64 / 1e9;
+    Ok(Report {
+        source,
+        published: summary.published,
+        delivered: outcomes
+            .iter()
+            .map(|(account, _)| account.delivered)
+            .collect(),
+        lost: outcomes.iter().map(|(account, _)| account.lost).collect(),
+        duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
+        retransmitted: counters.retransmitted,
+        snapshots: counters.snapshots,
+        gaps: counters.gaps,
+        digest_published: summary.digest.to_string(),
+        digest_delivered: outcomes
+            .iter()
+            .map(|(_, digest)| digest.to_string())
+            .collect(),
+        elapsed_s,
+        ticks_per_s: if elapsed_ns == 0 {
+            0.0
+        } else {
+            summary.published as f64 / elapsed_s
+        },
+        dropped_on_purpose: stopped.stats.injected,
+        dropped_by_kernel: stopped.stats.kernel_dropped,
+        latency_ns: latency,
+        kept,
+    })
+}
+
+fn introduce(
+    out: &mut dyn Write,
+    args: &DemoArgs,
+    source: &str,
+    running: &mut Running,
+) -> io::Result<()> {
+    let [a, b] = running.lines;
+    writeln!(
+        out,
+        "{BOLD}tickcast demo{BOLD:#}: publisher, network and subscriber in one process"
+    )?;
+    writeln!(out, "  source      {source}")?;
+    let recovery = running.publisher.recovery_addr();
+    let recovery = recovery.map_or_else(|| "none".into(), |address| address.to_string());
+    writeln!(
+        out,
+        "  publisher   {} on line A {a} and line B {b}, recovery on tcp {recovery}",
+        args.speed
+    )?;
+    for (line, buffer) in ["A", "B"]
+        .into_iter()
+        .zip(running.subscriber.receive_buffers())
+    {
+        let Some(buffer) = buffer.filter(BufferSize::is_short) else {
+            continue;
+        };
+        writeln!(
+            out,
+            "  notice      line {line}: receive buffer of {} bytes, {} asked for; raise net.core.rmem_max",
+            buffer.got, buffer.asked
+        )?;
+    }
+    let place = if args.inline {
+        "called by the receive thread"
+    } else {
+        "each in its own thread, behind the queue"
+    };
+    let strategies = args.strategies;
+    writeln!(out, "  subscriber  {strategies} strategies, {place}")?;
+    for (line, Share(drop)) in [("A", args.drop_a), ("B", args.drop_b)] {
+        if drop > 0.0 {
+            writeln!(
+                out,
+                "  faults      line {line} drops {}% of its packets",
+                drop * 100.0
+            )?;
+        }
+    }
+    writeln!(out)
+}
+
+fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::Result<()> {
+    let Report {
+        published,
+        elapsed_s,
+        ticks_per_s,
+        ..
+    } = report;
+    let counters = &stats.counters;
+    writeln!(
+        out,
+        "{BOLD}published{BOLD:#}   {} ticks in {elapsed_s:.3} s, {} ticks/s, digest {}",
+        show::count(*published),
+        show::count(*ticks_per_s as u64),
+        report.digest_published,
+    )?;
+    for (name, at) in [("line A", 0), ("line B", 1)] {
+        let line = &counters.lines[at];
+        writeln!(
+            out,
+            "  {name}    {} datagrams in, {} ticks first, {} duplicates; dropped {} on purpose, {} by the kernel",
+            show::count(line.datagrams),
+            show::count(line.won),
+            show::count(line.duplicates),
+            show::count(stats.injected[at]),
+            show::count(stats.kernel_dropped[at]),
+        )?;
+    }
+    writeln!(
+        out,
+        "  recovery  {} gaps on both lines, {} ticks retransmitted, {} snapshots",
+        show::count(report.gaps),
+        show::count(report.retransmitted),
+        show::count(report.snapshots),
+    )?;
+    writeln!(out, "{BOLD}delivered{BOLD:#}")?;
+    for (at, digest) in report.digest_delivered.iter().enumerate() {
+        let (delivered, lost) = (report.delivered[at], report.lost[at]);
+        let verdict = if delivered + lost != *published {
+            format!("{RED}does not add up to {}{RED:#}", show::count(*published))
+        } else if lost > 0 {
+            "every loss named".into()
+        } else if *digest == report.digest_published {
+            "digests equal".into()
+        } else {
+            format!("{RED}digest {digest} differs{RED:#}")
+        };
+        writeln!(
+            out,
+            "  strategy {:<2} {} delivered + {} lost = {} published, {verdict}",
+            at + 1,
+            show::count(delivered),
+            show::count(lost),
+            show::count(*published),
+        )?;
+    }
+    writeln!(
+        out,
+        "{BOLD}latency{BOLD:#} by stage, counted from the schedule"
+    )?;
+    writeln!(out, "{}", report.latency_ns)
+}

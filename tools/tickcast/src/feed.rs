@@ -1,0 +1,162 @@
+//! What `publish`, `subscribe` and `demo` share on the command line: lines, threads, values.
+
+use std::str::FromStr;
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use clap::Args;
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Group, Idle, Interface};
+
+/// Where the recovery server of a publisher is by default.
+pub const RECOVERY_ADDRESS: &str = "127.0.0.1:14000";
+
+/// A share, written `5%` or `0.05`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share(pub f64);
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Share, String> {
+        let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |n| (n, 100.0));
+        match number.trim().parse::<f64>() {
+            Ok(number) if (0.0..=unit).contains(&number) => Ok(Share(number / unit)),
+            _ => Err("expected a share from 0% to 100%, as in 5% or 0.05".into()),
+        }
+    }
+}
+
+/// Line B: a group, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineB {
+    /// There is no line B.
+    None,
+    /// This group.
+    Group(Group),
+}
+
+impl LineB {
+    /// The group, if there is one.
+    pub const fn group(self) -> Option<Group> {
+        match self {
+            LineB::None => None,
+            LineB::Group(group) => Some(group),
+        }
+    }
+}
+
+impl FromStr for LineB {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LineB, String> {
+        if text == "none" {
+            return Ok(LineB::None);
+        }
+        text.parse()
+            .map(LineB::Group)
+            .map_err(|error| format!("{error}; or write none"))
+    }
+}
+
+/// Lines A and B.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Lines")]
+pub struct LineArgs {
+    /// Group and port of line A, as 239.192.7.1:14001 or [ff15::7:1]:14001.
+    #[arg(long, value_name = "GROUP:PORT", default_value = "239.192.7.1:14001")]
+    pub line_a: Group,
+
+    /// Group and port of line B, which carries the same packets; or none.
+    #[arg(
+        long,
+        value_name = "GROUP:PORT|none",
+        default_value = "239.192.7.2:14002"
+    )]
+    pub line_b: LineB,
+
+    /// Interface by name or address; the loopback interface by default, so that nothing leaves
+    /// this host unless you say so.
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+
+    /// Interface of line B, if it is another one.
+    #[arg(long, value_name = "NAME")]
+    pub interface_b: Option<String>,
+
+    /// The channel in every packet; packets of others are counted and dropped.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub channel: u16,
+}
+
+impl LineArgs {
+    /// The interfaces of lines A and B.
+    ///
+    /// # Errors
+    /// When there is no such interface; the message lists those there are.
+    pub fn interfaces(&self) -> anyhow::Result<(Interface, Interface)> {
+        let a = interface(self.interface.as_deref()).context("--interface")?;
+        let b = match &self.interface_b {
+            Some(name) => interface(Some(name)).context("--interface-b")?,
+            None => a.clone(),
+        };
+        Ok((a, b))
+    }
+}
+
+/// The interface of this name or address; by default the loopback interface.
+///
+/// # Errors
+/// When there is no such interface.
+pub fn interface(name: Option<&str>) -> anyhow::Result<Interface> {
+    Ok(name.map_or_else(Interface::loopback, Interface::find)?)
+}
+
+/// How threads wait.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Threads")]
+pub struct IdleArgs {
+    /// How busy threads wait: spin (fastest, a core each), yield (spins, but lets others run) or
+    /// park (sleeps). By default spin if this machine has cores to spare, otherwise yield.
+    #[arg(long, value_name = "HOW")]
+    pub idle: Option<Idle>,
+}
+
+impl IdleArgs {
+    /// The strategy for a process with so many busy threads.
+    pub fn idle(&self, busy_threads: usize) -> Idle {
+        let cores = available_cores().len();
+        self.idle
+            .unwrap_or_else(|| Idle::default_for(cores, busy_threads))
+    }
+}
+
+/// A size in bytes, written `8MiB` or `8388608`.
+pub fn bytes(text: &str) -> Result<usize, String> {
+    let size: ByteSize = text
+        .parse()
+        .map_err(|_| "expected a size as in 8MiB or 65536".to_owned())?;
+    usize::try_from(size.as_u64()).map_err(|_| "the size is too large for this machine".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_per_cent_or_fractions() {
+        assert_eq!("5%".parse(), Ok(Share(0.05)));
+        assert_eq!("0.05".parse(), Ok(Share(0.05)));
+        assert_eq!("100%".parse(), Ok(Share(1.0)));
+        for wrong in ["", "-1%", "101%", "1.5", "x", "NaN"] {
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn line_b_may_be_none() {
+        assert_eq!("none".parse(), Ok(LineB::None));
+        assert!("239.1.2.3:4".parse::<LineB>().is_ok());
+        assert!("10.1.2.3:4".parse::<LineB>().is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! Latency while a subscriber runs: interval by interval into a log, and in all.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use tickcast_latency::{Histograms, HlogWriter, Report, Stage};
+use tickcast_net::clock::realtime_ns;
+use tickcast_subscriber::{Stopped, Subscriber};
+
+/// The length of an interval of the log.
+const INTERVAL_NS: u64 = 1_000_000_000;
+/// Time for the measuring threads to hand over what they have.
+const HANDOVER: Duration = Duration::from_millis(5);
+
+/// Collects histograms.
+pub struct Measure {
+    totals: Histograms,
+    interval: Histograms,
+    since: u64,
+    hlog: Option<HlogWriter<BufWriter<File>>>,
+}
+
+impl Measure {
+    /// Starts now; with an interval log if a file is named.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn start(hlog: Option<&Path>) -> anyhow::Result<Measure> {
+        let since = realtime_ns();
+        let hlog = hlog
+            .map(|path| {
+                let context = || format!("cannot write the histogram log {}", path.display());
+                let file = File::create(path).with_context(context)?;
+                HlogWriter::new(BufWriter::new(file), since).with_context(context)
+            })
+            .transpose()?;
+        let empty = || Histograms::new(&Stage::ALL);
+        Ok(Measure {
+            totals: empty(),
+            interval: empty(),
+            since,
+            hlog,
+        })
+    }
+
+    /// To be called every so often: closes an interval when its time has come.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn poll(&mut self, subscriber: &mut Subscriber) -> anyhow::Result<()> {
+        if realtime_ns() - self.since >= INTERVAL_NS {
+            subscriber.request_latency();
+            std::thread::sleep(HANDOVER);
+            subscriber.collect_latency(&mut self.interval);
+            self.close_interval()?;
+        }
+        Ok(())
+    }
+
+    fn close_interval(&mut self) -> anyhow::Result<()> {
+        let now = realtime_ns();
+        if let Some(hlog) = &mut self.hlog {
+            hlog.write(self.since, now, &self.interval)?;
+        }
+        self.totals.merge(&self.interval);
+        self.interval.clear();
+        self.since = now;
+        Ok(())
+    }
+
+    /// Takes in the rest and gives the figures of the whole run.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn finish(mut self, stopped: &mut Stopped) -> anyhow::Result<Report> {
+        stopped.collect_latency(&mut self.interval);
+        self.close_interval()?;
+        Ok(Report::new(&self.totals))
+    }
+}

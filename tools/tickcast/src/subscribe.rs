@@ -1,0 +1,446 @@
+//! `tickcast subscribe`: a feed to a strategy, a file, or the screen.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+use tickcast_latency::Report as Latency;
+use tickcast_net::ReceiveConfig;
+use tickcast_subscriber::{
+    Account, Attached, LineFaults, Start, Stats, Subscriber, SubscriberBuilder, SubscriberConfig,
+    ThreadConfig,
+};
+use tickcast_tickfile::TickWriter;
+
+use crate::Outcome;
+use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes};
+use crate::interrupt::Interrupt;
+use crate::measure::Measure;
+use crate::show::{self, BOLD};
+use crate::strategies::{Choice, Follow, Record};
+
+const HELP: &str = "\
+Examples:
+  tickcast subscribe
+  tickcast subscribe --from start --record today.ticks
+  tickcast subscribe --strategy print --symbols AAPL,MSFT
+  tickcast subscribe --strategy board --stay
+
+A subscriber that starts late gets a snapshot of the state before, then live ticks, without a hole.
+It ends with the session, or with --stay at Ctrl-C; then it prints what it was given. Exit code 3
+says that ticks were lost; they are named.";
+
+/// How often the subscriber is looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Where to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct From(Start);
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<From, String> {
+        match (text, text.parse()) {
+            ("live", _) => Ok(From(Start::Live)),
+            ("start", _) => Ok(From(Start::Seq(1))),
+            (_, Ok(seq)) if seq > 0 => Ok(From(Start::Seq(seq))),
+            _ => Err("expected live, start, or a seq from 1 on".into()),
+        }
+    }
+}
+
+/// The recovery server's address, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Recovery(Option<SocketAddr>);
+
+impl FromStr for Recovery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Recovery, String> {
+        if text == "none" {
+            return Ok(Recovery(None));
+        }
+        let address = text.parse().map(|address| Recovery(Some(address)));
+        address.map_err(|_| "expected an address and port as in 127.0.0.1:14000, or none".into())
+    }
+}
+
+/// Arguments of `subscribe`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct SubscribeArgs {
+    /// Where to start: live (with a snapshot of the state before), start, or a seq.
+    #[arg(long, value_name = "live|start|SEQ", default_value = "live")]
+    from: From,
+
+    /// Only these symbols for the strategy; a recording has all.
+    #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',')]
+    symbols: Vec<String>,
+
+    /// What to do with the ticks.
+    #[arg(long, value_name = "STRATEGY", default_value = "count")]
+    strategy: Choice,
+
+    /// Record every tick to this .ticks file.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    /// Replace the recording if it exists.
+    #[arg(long, requires = "record")]
+    force: bool,
+
+    /// Stay when a session ends, and wait for the next one.
+    #[arg(long)]
+    stay: bool,
+
+    #[command(flatten)]
+    lines: LineArgs,
+
+    /// Receive buffer to ask the kernel for, on each line.
+    #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = bytes, help_heading = "Lines")]
+    receive_buffer: usize,
+
+    /// The publisher's recovery server; or none: what both lines lose is lost then.
+    #[arg(long, value_name = "ADDRESS:PORT|none", default_value = RECOVERY_ADDRESS, help_heading = "Recovery")]
+    recovery: Recovery,
+
+    /// Give a gap up, with a notice, after so long.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
+    recovery_deadline: Duration,
+
+    /// Hold the publisher back to the pace of the slowest strategy; the publisher must allow it.
+    #[arg(long, help_heading = "Recovery")]
+    flow_control: bool,
+
+    /// Drop this share of the packets that arrive on line A, to see recovery at work.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "0%",
+        help_heading = "Faults"
+    )]
+    drop_a: Share,
+
+    /// Drop this share of the packets that arrive on line B.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "0%",
+        help_heading = "Faults"
+    )]
+    drop_b: Share,
+
+    /// The seed of the drops.
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Faults")]
+    seed: u64,
+
+    /// Let the receive thread call the strategy itself, instead of a thread behind the queue.
+    #[arg(long, help_heading = "Threads")]
+    inline: bool,
+
+    /// Core of the receive thread.
+    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    receive_core: Option<usize>,
+
+    /// Core of the strategy's thread.
+    #[arg(
+        long,
+        value_name = "CORE",
+        help_heading = "Threads",
+        conflicts_with = "inline"
+    )]
+    strategy_core: Option<usize>,
+
+    #[command(flatten)]
+    idle: IdleArgs,
+
+    /// Lines of 64 bytes in the queue to the strategies.
+    #[arg(
+        long,
+        value_name = "LINES",
+        default_value_t = 65_536,
+        help_heading = "Threads"
+    )]
+    queue: usize,
+
+    /// Write the latency histograms, second by second, for HdrHistogram's tools.
+    #[arg(long, value_name = "FILE")]
+    hlog: Option<PathBuf>,
+
+    /// Print one line, a JSON object, at the end.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was received.
+#[derive(Serialize)]
+struct Report {
+    sessions: u64,
+    session: u64,
+    next_seq: u64,
+    delivered: u64,
+    lost: u64,
+    snapshot_ticks: u64,
+    duplicates: u64,
+    retransmitted: u64,
+    snapshots: u64,
+    gaps: u64,
+    refused: [u64; 2],
+    dropped_on_purpose: [u64; 2],
+    dropped_by_kernel: [u64; 2],
+    recovery_refusals: u64,
+    recovery_failures: u64,
+    digest: String,
+    recorded: Option<u64>,
+    unknown_symbols: Vec<String>,
+    latency_ns: Latency,
+}
+
+/// Runs the command.
+pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
+    let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
+    let mut builder = SubscriberBuilder::new(config(args)?);
+    let strategy = attach(args, &mut builder)?;
+    let recorder = args
+        .record
+        .as_ref()
+        .map(|_| attach_recorder(args, &mut builder))
+        .transpose()?;
+    let mut measure = Measure::start(args.hlog.as_deref())?;
+    let mut subscriber = builder.start()?;
+    if !args.json {
+        show::to_stdout(|out| introduce(out, args, &subscriber))?;
+    }
+    watch(args, &mut subscriber, &mut measure, &interrupt)?;
+    let mut stopped = subscriber.stop();
+    let latency = measure.finish(&mut stopped)?;
+    let outcome = stopped
+        .take(&strategy)
+        .context("the strategy's thread is gone")?;
+    let recorded = match recorder {
+        Some(recorder) => {
+            let recorder = stopped
+                .take(&recorder)
+                .context("the recorder's thread is gone")?;
+            let name = args
+                .record
+                .as_deref()
+                .unwrap_or_else(|| "".as_ref())
+                .display();
+            let finished = recorder.strategy.finish();
+            Some(finished.with_context(|| format!("the recording {name} is not whole"))?)
+        }
+        None => None,
+    };
+    let report = report(
+        &stopped.stats,
+        outcome.account,
+        &outcome.strategy,
+        recorded,
+        latency,
+    );
+    show::result(&report, args.json, |out, report| {
+        outcome.strategy.write_result(out)?;
+        print(out, report)
+    })?;
+    if let Some(panic) = outcome.panic {
+        bail!("the strategy panicked: {panic}");
+    }
+    Ok(
+        if report.lost > 0 || recorded.is_some_and(|(_, lost)| lost > 0) {
+            Outcome::Lost
+        } else if interrupt.is_set() {
+            Outcome::Interrupted
+        } else {
+            Outcome::Done
+        },
+    )
+}
+
+fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
+    let (interface_a, interface_b) = args.lines.interfaces()?;
+    let line = |group, interface| {
+        let mut line = ReceiveConfig::new(group, interface);
+        line.receive_buffer = args.receive_buffer;
+        line
+    };
+    let mut config = SubscriberConfig::new(line(args.lines.line_a, interface_a));
+    config.line_b = args
+        .lines
+        .line_b
+        .group()
+        .map(|group| line(group, interface_b));
+    config.recovery = args.recovery.0;
+    config.arbiter.start = args.from.0;
+    config.arbiter.channel = args.lines.channel;
+    config.arbiter.recovery_deadline = u64::try_from(args.recovery_deadline.as_nanos())?;
+    config.flow_control = args.flow_control;
+    config.queue_lines = args.queue;
+    config.core = args.receive_core;
+    config.idle = args.idle.idle(2);
+    config.faults = [args.drop_a, args.drop_b].map(|Share(drop)| LineFaults { drop });
+    config.seed = args.seed;
+    Ok(config)
+}
+
+fn attach(
+    args: &SubscribeArgs,
+    builder: &mut SubscriberBuilder,
+) -> anyhow::Result<Attached<Follow>> {
+    let follow = Follow::new(args.strategy, &args.symbols);
+    if args.inline {
+        return Ok(builder.attach_inline(follow));
+    }
+    let thread = ThreadConfig {
+        name: "tc-strategy".into(),
+        core: args.strategy_core,
+        idle: args.idle.idle(2),
+    };
+    Ok(builder.attach(follow, &thread)?)
+}
+
+fn attach_recorder(
+    args: &SubscribeArgs,
+    builder: &mut SubscriberBuilder,
+) -> anyhow::Result<Attached<Record>> {
+    let path = args.record.as_deref().context("a recording needs a file")?;
+    if !args.force && path.symlink_metadata().is_ok() {
+        bail!(
+            "{} exists; name another file, or replace it with --force",
+            path.display()
+        );
+    }
+    let writer =
+        TickWriter::create(path).with_context(|| format!("cannot record to {}", path.display()))?;
+    let thread = ThreadConfig {
+        name: "tc-record".into(),
+        core: None,
+        idle: tickcast_net::Idle::Park,
+    };
+    Ok(builder.attach(Record::new(writer), &thread)?)
+}
+
+fn introduce(out: &mut dyn Write, args: &SubscribeArgs, subscriber: &Subscriber) -> io::Result<()> {
+    let (a, b) = (args.lines.line_a, args.lines.line_b.group());
+    let b = b.map_or_else(|| "none".into(), |group| group.to_string());
+    let recovery = args
+        .recovery
+        .0
+        .map_or_else(|| "none".into(), |address| address.to_string());
+    writeln!(
+        out,
+        "{BOLD}subscribing{BOLD:#} to line A {a}, line B {b}, recovery from tcp {recovery}"
+    )?;
+    for (line, buffer) in ["A", "B"].into_iter().zip(subscriber.receive_buffers()) {
+        let Some(buffer) = buffer else { continue };
+        let (asked, got) = (
+            show::count(buffer.asked as u64),
+            show::count(buffer.got as u64),
+        );
+        let advice = if buffer.is_short() {
+            "; raise net.core.rmem_max"
+        } else {
+            ""
+        };
+        writeln!(
+            out,
+            "  line {line}: receive buffer {got} bytes of {asked} asked for{advice}"
+        )?;
+    }
+    Ok(())
+}
+
+/// Waits for the end of the session or for Ctrl-C.
+fn watch(
+    args: &SubscribeArgs,
+    subscriber: &mut Subscriber,
+    measure: &mut Measure,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    while !interrupt.is_set() && (args.stay || !subscriber.has_ended()) {
+        std::thread::sleep(LOOK_EVERY);
+        measure.poll(subscriber)?;
+        while let Some(alarm) = subscriber.next_alarm() {
+            tracing::warn!(?alarm, "the subscriber reports");
+        }
+    }
+    Ok(())
+}
+
+fn report(
+    stats: &Stats,
+    account: Account,
+    strategy: &Follow,
+    recorded: Option<(u64, u64)>,
+    latency_ns: Latency,
+) -> Report {
+    let counters = &stats.counters;
+    Report {
+        sessions: counters.sessions,
+        session: stats.session,
+        next_seq: stats.next_seq,
+        delivered: account.delivered,
+        lost: account.lost,
+        snapshot_ticks: account.snapshot_ticks,
+        duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
+        retransmitted: counters.retransmitted,
+        snapshots: counters.snapshots,
+        gaps: counters.gaps,
+        refused: counters.lines.map(|line| line.refused()),
+        dropped_on_purpose: stats.injected,
+        dropped_by_kernel: stats.kernel_dropped,
+        recovery_refusals: counters.recovery_refusals,
+        recovery_failures: counters.recovery_failures,
+        digest: strategy.digest().to_string(),
+        recorded: recorded.map(|(ticks, _)| ticks),
+        unknown_symbols: strategy.unknown_symbols(),
+        latency_ns,
+    }
+}
+
+fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let count = show::count;
+    writeln!(
+        out,
+        "{BOLD}delivered{BOLD:#} {} ticks, lost {}, sessions {}, digest {}",
+        count(report.delivered),
+        count(report.lost),
+        report.sessions,
+        report.digest
+    )?;
+    writeln!(
+        out,
+        "  duplicates {}, gaps {}, retransmitted {}, snapshots {} ({} ticks of state)",
+        count(report.duplicates),
+        count(report.gaps),
+        count(report.retransmitted),
+        count(report.snapshots),
+        count(report.snapshot_ticks),
+    )?;
+    for (line, at) in [("A", 0), ("B", 1)] {
+        writeln!(
+            out,
+            "  line {line}: {} refused, {} dropped by the kernel, {} dropped on purpose",
+            count(report.refused[at]),
+            count(report.dropped_by_kernel[at]),
+            count(report.dropped_on_purpose[at]),
+        )?;
+    }
+    if let Some(recorded) = report.recorded {
+        writeln!(out, "  recorded {} ticks", count(recorded))?;
+    }
+    for symbol in &report.unknown_symbols {
+        writeln!(out, "  notice: no instrument {symbol} was defined")?;
+    }
+    writeln!(
+        out,
+        "{BOLD}latency{BOLD:#} by stage, counted from the schedule"
+    )?;
+    writeln!(out, "{}", report.latency_ns)
+}
