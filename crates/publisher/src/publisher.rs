@@ -244,9 +244,9 @@ impl PublisherHandle {
         self.recovery_addr
     }
 
-    /// The counters.
+    /// The counters; a clone of the `Arc` outlives the handle.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
+    pub const fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
