@@ -1,6 +1,5 @@
 //! Tick files to write: they appear only when they are whole.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,11 +23,8 @@ impl Target {
     /// When it ends neither in `.ticks` nor in `.csv`.
     pub fn from_name(name: &str) -> Result<Target, String> {
         let path = PathBuf::from(name);
-        let format = match path.extension().and_then(OsStr::to_str) {
-            Some("ticks") => Format::Ticks,
-            Some("csv") => Format::Csv,
-            _ => return Err("expected a name that ends in .ticks or .csv".into()),
-        };
+        let format = Format::from_extension(&path);
+        let format = format.ok_or("expected a name that ends in .ticks or .csv")?;
         Ok(Target { path, format })
     }
 
