@@ -52,5 +52,5 @@ pub use itch::ItchError;
 pub use native::{BLOCK_ROWS, Blocks, Finished, TickWriter, TicksError, TicksFile, WriteError};
 pub use pcap::PcapError;
 pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open};
-pub use synthetic::{SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
+pub use synthetic::{SYNTHETIC_INSTRUMENTS_MAX, SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
 pub use writer::Writer;

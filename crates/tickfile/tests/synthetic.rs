@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tickcast_tickfile::{SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
+use tickcast_tickfile::{SYNTHETIC_INSTRUMENTS_MAX, SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
 use tickcast_wire::{Body, Digest, Flags, Kind, Tick, TradingState, UNDEFINED_PRICE, Venue};
 
 const TICKS: usize = 1_000_000;
@@ -81,6 +81,18 @@ fn every_number_of_instruments_works() {
         let most = market.take(50_000).map(|tick| tick.instrument()).max();
         assert_eq!(most, Some(instruments.max(1)));
     }
+}
+
+#[test]
+fn the_number_of_instruments_is_bounded() {
+    let config = SyntheticConfig {
+        seed: 3,
+        instruments: u32::MAX,
+    };
+    let defined = Synthetic::new(config)
+        .take_while(|tick| tick.kind() == Some(Kind::Definition))
+        .count();
+    assert_eq!(defined, SYNTHETIC_INSTRUMENTS_MAX as usize);
 }
 
 #[test]

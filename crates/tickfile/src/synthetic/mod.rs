@@ -18,13 +18,17 @@ use shape::{BREAKS, EVENTS, RUN_LENGTHS, STATUSES, TRADES};
 /// When the synthetic market opens: 2024-01-02 14:30:00 UTC, in ns since the Unix epoch.
 pub const SYNTHETIC_OPEN: u64 = 1_704_205_800_000_000_000;
 
+/// Most instruments of a synthetic market; each takes about 50 bytes of memory.
+pub const SYNTHETIC_INSTRUMENTS_MAX: u32 = 1_000_000;
+
 /// Which market to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntheticConfig {
     /// The same seed gives the same bytes, on every machine and with every version of the same
     /// major number.
     pub seed: u64,
-    /// How many instruments, numbered from 1; at least one is made.
+    /// How many instruments, numbered from 1: at least one, at most
+    /// [`SYNTHETIC_INSTRUMENTS_MAX`] are made.
     pub instruments: u32,
 }
 
@@ -68,7 +72,7 @@ impl Synthetic {
     /// The market of this seed.
     #[must_use]
     pub fn new(config: SyntheticConfig) -> Synthetic {
-        let count = config.instruments.max(1);
+        let count = config.instruments.clamp(1, SYNTHETIC_INSTRUMENTS_MAX);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(config.seed);
         Synthetic {
             activity: Activity::new(count, &mut random),
