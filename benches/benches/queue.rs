@@ -209,10 +209,10 @@ fn hop(criterion: &mut Criterion) {
     // An iteration is a round trip, two hops; throughput makes criterion show hops.
     group.throughput(Throughput::Elements(2));
     group.bench_function("cache_line", |b| {
-        b.iter_custom(|trips| raw_hop(&cores, trips * 2))
+        b.iter_custom(|trips| raw_hop(&cores, trips * 2));
     });
     group.bench_function("ring", |b| {
-        b.iter_custom(|trips| ring_hop(&cores, trips * 2))
+        b.iter_custom(|trips| ring_hop(&cores, trips * 2));
     });
     group.bench_function("array_queue", |b| {
         b.iter_custom(|trips| array_queue_hop(&cores, trips * 2));

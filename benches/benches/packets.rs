@@ -1,0 +1,130 @@
+//! Packets: parsed, summed up, arbitrated. All in memory, a full packet of 21 ticks an iteration.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tickcast_protocol::{
+    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, Provenance, Sequencer, Sink, Start,
+};
+use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_wire::{Digest, Fingerprint, Packet, TICKS_PER_PACKET, Tick};
+
+/// Packets in a round: more than the branch predictor learns by heart.
+const PACKETS: usize = 4_096;
+
+/// The packets of a synthetic market, as they would be sent.
+fn packets() -> Vec<Vec<u8>> {
+    let ticks: Vec<Tick> = Synthetic::new(SyntheticConfig::default())
+        .take(PACKETS * TICKS_PER_PACKET)
+        .collect();
+    let mut sequencer = Sequencer::new(1, 0, None);
+    let mut batch = Batch::new();
+    let mut packets = Vec::with_capacity(PACKETS);
+    for ticks in ticks.chunks(TICKS_PER_PACKET) {
+        sequencer.fill(ticks, |_| Some(1), &mut batch);
+        batch.stamp(1);
+        packets.push(batch.bytes().to_vec());
+    }
+    packets
+}
+
+fn parse(c: &mut Criterion) {
+    let packets = packets();
+    let mut group = c.benchmark_group("packet");
+    group.throughput(Throughput::Elements(TICKS_PER_PACKET as u64));
+    let mut next = (0..PACKETS).cycle();
+    group.bench_function("parse and iterate", |b| {
+        b.iter(|| {
+            let bytes = &packets[next.next().unwrap_or(0)];
+            let packet = Packet::parse(black_box(bytes)).expect("a valid packet");
+            packet
+                .ticks()
+                .iter()
+                .fold(0u64, |sum, tick| sum.wrapping_add(tick.ts_event()))
+        });
+    });
+    group.bench_function("fingerprint", |b| {
+        let packet = Packet::parse(&packets[7]).expect("a valid packet");
+        b.iter(|| Fingerprint::of(black_box(packet.ticks())));
+    });
+    group.bench_function("digest", |b| {
+        let packet = Packet::parse(&packets[7]).expect("a valid packet");
+        let mut digest = Digest::default();
+        b.iter(|| digest.update_all(black_box(packet.ticks())));
+    });
+    group.bench_function("image", |b| {
+        let mut image = Image::new(65_536);
+        b.iter(|| {
+            let bytes = &packets[next.next().unwrap_or(0)];
+            let packet = Packet::parse(black_box(bytes)).expect("a valid packet");
+            for tick in packet.ticks() {
+                image.apply(tick);
+            }
+        });
+    });
+    group.finish();
+}
+
+/// Takes the ticks and does nothing with them.
+struct Discard(u64);
+
+impl Sink for Discard {
+    fn session(&mut self, _: u64, _: u64, _: Option<(u64, u64)>) {}
+    fn ticks(&mut self, ticks: &[Tick], _: Provenance, _: bool) {
+        self.0 += ticks.len() as u64;
+    }
+    fn lost(&mut self, _: &Loss) {}
+    fn snapshot(&mut self, _: u64) {}
+    fn end_of_session(&mut self, _: u64, _: u64) {}
+    fn alarm(&mut self, _: Alarm) {}
+}
+
+fn arbitrate(c: &mut Criterion) {
+    let packets = packets();
+    let arbiter = || {
+        Arbiter::new(ArbiterConfig {
+            start: Start::Seq(1),
+            ..Default::default()
+        })
+    };
+    let mut group = c.benchmark_group("arbitrate");
+    group.throughput(Throughput::Elements((PACKETS * TICKS_PER_PACKET) as u64));
+    group.bench_function("both lines, none lost", |b| {
+        b.iter_batched(
+            arbiter,
+            |mut arbiter| {
+                let mut sink = Discard(0);
+                for packet in &packets {
+                    arbiter.handle_datagram(Line::A, packet, 1, &mut sink);
+                    arbiter.handle_datagram(Line::B, packet, 1, &mut sink);
+                }
+                (arbiter, sink.0)
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("every tenth packet lost on line A", |b| {
+        b.iter_batched(
+            arbiter,
+            |mut arbiter| {
+                let mut sink = Discard(0);
+                for batch in packets.chunks(46) {
+                    for (at, packet) in batch.iter().enumerate() {
+                        if at % 10 != 9 {
+                            arbiter.handle_datagram(Line::A, packet, 1, &mut sink);
+                        }
+                    }
+                    for packet in batch {
+                        arbiter.handle_datagram(Line::B, packet, 1, &mut sink);
+                    }
+                }
+                (arbiter, sink.0)
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, parse, arbitrate);
+criterion_main!(benches);
