@@ -51,7 +51,8 @@ pub enum Event<'a> {
     Session(SessionStart),
     /// The next ticks, or rows of a snapshot if the provenance says so.
     Ticks(&'a [Tick], Origin),
-    /// These seqs will never come.
+    /// These seqs will never come. A reader that was lapped is always told so: if it missed
+    /// nothing but rows of a snapshot, the count is 0.
     Lost(Loss),
     /// Rows of a snapshot follow: the state after seq `as_of`. It replaces all state before.
     Snapshot {

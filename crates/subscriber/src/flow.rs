@@ -3,14 +3,14 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::error::StartError;
-use crate::reader::GONE;
+use crate::reader::Progress;
 use crate::receive::Shared;
 
 /// How often the position is looked at while the publisher may have to wait for it.
@@ -25,7 +25,7 @@ pub(crate) struct FlowClient {
     stream: TcpStream,
     channel: u16,
     shared: Arc<Shared>,
-    progress: Vec<Arc<AtomicU64>>,
+    progress: Vec<Arc<Progress>>,
     /// The position is reported whenever it has moved by so many ticks.
     step: u64,
 }
@@ -36,7 +36,7 @@ impl FlowClient {
         server: SocketAddr,
         channel: u16,
         shared: Arc<Shared>,
-        progress: Vec<Arc<AtomicU64>>,
+        progress: Vec<Arc<Progress>>,
     ) -> Result<FlowClient, StartError> {
         let failed = |source: io::Error| StartError::FlowControl { server, source };
         let mut stream = TcpStream::connect_timeout(&server, PATIENCE).map_err(failed)?;
@@ -90,8 +90,7 @@ impl FlowClient {
         let slowest = self
             .progress
             .iter()
-            .map(|progress| progress.load(Ordering::Relaxed))
-            .filter(|&next| next != GONE)
+            .filter_map(|progress| progress.next_seq())
             .min();
         (session, slowest.unwrap_or(received).min(received))
     }

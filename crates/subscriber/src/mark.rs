@@ -1,12 +1,29 @@
 //! Marks: the lines of the queue that are not ticks. Each says what happens next in the stream,
 //! and at which seq, so that a lapped reader finds its place again at any of them.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use tickcast_protocol::{Loss, LossCause, Provenance};
 use tickcast_queue::Line;
 
 use crate::event::{Origin, SessionStart, Stamps};
 
-/// Codes in the first byte of a mark; the kinds of ticks stay below them.
+/// What tells the marks of one queue from its ticks: 40 bits that nobody outside can know. A tick
+/// may carry any bytes, if its publisher is of a later version or hostile; a reader that looks for
+/// a mark in the middle of a batch must not take one for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seal(u64);
+
+impl Seal {
+    const BITS: u64 = !0xff_ffff;
+
+    pub(crate) fn new() -> Seal {
+        // The keys of a new `RandomState` are chosen by the system.
+        Seal(RandomState::new().build_hasher().finish() & Seal::BITS)
+    }
+}
+
+/// Codes in the first byte of a mark.
 const SESSION: u8 = 0x80;
 const TICKS: u8 = 0x81;
 const LOST: u8 = 0x82;
@@ -36,16 +53,16 @@ pub(crate) enum What {
 pub(crate) struct Mark {
     pub(crate) session: u64,
     /// Which session of this subscriber it is: 1, 2, …
-    pub(crate) session_number: u16,
+    pub(crate) session_number: u32,
     pub(crate) position: u64,
     pub(crate) what: What,
 }
 
 impl Mark {
-    pub(crate) fn to_line(self) -> Line {
+    pub(crate) fn to_line(self, seal: Seal) -> Line {
         let line = |code: u8, b: u8, c: u8, count: u32, [d, e, f, g]: [u64; 4]| {
-            let first = u64::from(u32::from_le_bytes([code, b, c, 0]));
-            let last = u64::from(self.session_number) << 48 | u64::from(count);
+            let first = u64::from(u32::from_le_bytes([code, b, c, 0])) | seal.0;
+            let last = u64::from(self.session_number) << 32 | u64::from(count);
             [first, self.session, self.position, d, e, f, g, last]
         };
         match self.what {
@@ -73,10 +90,14 @@ impl Mark {
     }
 
     /// The mark in this line, or `None` if it is a tick.
-    pub(crate) fn from_line(line: &Line) -> Option<Mark> {
+    #[inline]
+    pub(crate) fn from_line(line: &Line, seal: Seal) -> Option<Mark> {
         let [first, session, position, d, e, f, g, last] = *line;
+        if first & Seal::BITS != seal.0 {
+            return None;
+        }
         let [code, b, c, ..] = first.to_le_bytes();
-        let session_number = (last >> 48) as u16;
+        let session_number = (last >> 32) as u32;
         let what = match code {
             SESSION => What::Session(SessionStart {
                 session,
@@ -162,10 +183,11 @@ const fn cause_from(code: u8) -> LossCause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickcast_wire::{Kind, Quote, Tick, Venue};
+    use tickcast_wire::{Quote, Tick, Venue};
 
     #[test]
     fn every_mark_survives_the_queue() {
+        let seal = Seal::new();
         let stamps = Stamps {
             sent: 1,
             kernel: 2,
@@ -209,18 +231,24 @@ mod tests {
         for what in marks {
             let mark = Mark {
                 session: 9,
-                session_number: 65_535,
+                session_number: u32::MAX,
                 position: 5,
                 what,
             };
-            assert_eq!(Mark::from_line(&mark.to_line()), Some(mark));
+            assert_eq!(Mark::from_line(&mark.to_line(seal), seal), Some(mark));
         }
     }
 
     #[test]
     fn ticks_are_no_marks() {
+        let seal = Seal::new();
         let tick = Tick::new(Quote::new(1, 2, 3, 4), Venue::NONE, 1, 1);
-        assert_eq!(Mark::from_line(&tick.to_words()), None);
-        assert!(Kind::ALL.iter().all(|&kind| (kind as u8) < SESSION));
+        assert_eq!(Mark::from_line(&tick.to_words(), seal), None);
+        // Not even ticks that carry the bytes of a mark of another queue.
+        for code in SESSION..=END {
+            let forged = [u64::from(code), 9, 5, 0, 0, 0, 0, 7];
+            assert_eq!(Mark::from_line(&forged, seal), None);
+        }
+        assert_ne!(Seal::new(), Seal::new());
     }
 }

@@ -1,6 +1,7 @@
 //! The pull-style reader: one strategy's place in the stream.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +12,8 @@ use tickcast_wire::Tick;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::event::{Event, SessionStart};
-use crate::mark::{Mark, What};
-use crate::sessions::Sessions;
+use crate::mark::{Mark, Seal, What};
+use crate::sessions::{REMEMBERED, Session, Sessions};
 
 /// The most ticks behind one mark.
 pub(crate) const TICKS_PER_MARK: usize = 63;
@@ -20,50 +21,83 @@ pub(crate) const TICKS_PER_MARK: usize = 63;
 /// Lines taken from the queue at once: several batches, and small enough for the nearest cache.
 const LINES: usize = 4 * (TICKS_PER_MARK + 1);
 
-/// Progress of a reader that is gone: nobody waits for it.
-pub(crate) const GONE: u64 = u64::MAX;
+/// What the progress of a reader holds once it is gone: nobody waits for it.
+const GONE: u64 = u64::MAX;
+
+/// How far a reader has come, for others to see.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The next seq that it wants.
+    next: AtomicU64,
+    /// The next line of the queue that it wants.
+    line: AtomicU64,
+}
+
+impl Progress {
+    /// The next seq that the reader wants; `None` when it is gone.
+    pub(crate) fn next_seq(&self) -> Option<u64> {
+        let next = self.next.load(Ordering::Relaxed);
+        (next != GONE).then_some(next)
+    }
+
+    /// Whether the reader has dealt with every line of the queue before this one, or is gone.
+    pub(crate) fn has_read(&self, line: u64) -> bool {
+        self.line.load(Ordering::Relaxed) >= line
+    }
+
+    fn set(&self, next: u64, line: u64) {
+        self.next.store(next, Ordering::Relaxed);
+        self.line.store(line, Ordering::Relaxed);
+    }
+}
 
 /// A reader of the stream at its own pace.
 ///
 /// It never holds up the receive thread or another reader. If it falls behind by more than the
 /// queue holds, it is lapped: the seqs it missed come as [`Event::Lost`] with
-/// [`LossCause::Lapped`], exactly.
+/// [`LossCause::Lapped`], exactly, session by session.
 ///
 /// Reading allocates nothing, except when the reader was lapped.
 pub struct TickReader {
     reader: Reader,
+    seal: Seal,
     sessions: Arc<Sessions>,
-    /// Next seq of this reader, for flow control; [`GONE`] once it is dropped.
-    progress: Arc<AtomicU64>,
+    progress: Arc<Progress>,
     lines: Box<[Line; LINES]>,
     /// The lines that were taken from the queue and not given out yet.
-    taken: std::ops::Range<usize>,
+    taken: Range<usize>,
+    /// It was lapped and has not found a mark to go on from yet.
+    astray: bool,
     /// What a lapped reader is told before it goes on.
     notices: VecDeque<Event<'static>>,
-    session: u64,
-    /// Which session it is; 0 before the first.
-    session_number: u16,
+    /// Which session of this subscriber it is in; 0 before the first.
+    session_number: u32,
+    /// The next seq it expects.
     next: u64,
     lapped: u64,
+    sessions_missed: u64,
 }
 
 impl TickReader {
     pub(crate) fn new(
         reader: Reader,
+        seal: Seal,
         sessions: Arc<Sessions>,
-        progress: Arc<AtomicU64>,
+        progress: Arc<Progress>,
     ) -> TickReader {
         TickReader {
             reader,
+            seal,
             sessions,
             progress,
             lines: Box::new([[0; 8]; LINES]),
             taken: 0..0,
+            astray: false,
             notices: VecDeque::with_capacity(8),
-            session: 0,
             session_number: 0,
             next: 0,
             lapped: 0,
+            sessions_missed: 0,
         }
     }
 
@@ -71,23 +105,20 @@ impl TickReader {
     #[inline]
     pub fn read(&mut self) -> Option<Event<'_>> {
         // Whatever was given out before has been dealt with by now.
-        self.progress.store(self.next, Ordering::Relaxed);
-        if let Some(notice) = self.notices.pop_front() {
-            return Some(self.note(notice));
-        }
+        let line = self.reader.position() - self.taken.len() as u64;
+        self.progress.set(self.next, line);
         let mark = loop {
+            if let Some(notice) = self.notices.pop_front() {
+                return Some(self.note(notice));
+            }
             if let Some(mark) = self.next_mark() {
                 break mark;
             }
             match self.refill() {
                 Ok(0) => return None,
+                Ok(_) if self.astray => self.find_place(),
                 Ok(_) => {}
-                Err(lapped) => {
-                    self.resume(lapped);
-                    if let Some(notice) = self.notices.pop_front() {
-                        return Some(self.note(notice));
-                    }
-                }
+                Err(lapped) => self.skip(lapped),
             }
         };
         self.taken.start += 1;
@@ -133,13 +164,17 @@ impl TickReader {
         self.lapped
     }
 
+    /// Sessions of which this reader could not be told what it lost, because it was lapped across
+    /// more than 256 starts of sessions at once.
+    #[must_use]
+    pub const fn sessions_missed(&self) -> u64 {
+        self.sessions_missed
+    }
+
     /// Moves the reader's place in the stream past an event that is given out.
     fn note<'a>(&mut self, event: Event<'a>) -> Event<'a> {
         match event {
-            Event::Session(start) => {
-                self.session = start.session;
-                self.next = start.first_seq;
-            }
+            Event::Session(start) => self.next = start.first_seq,
             Event::Lost(loss) => self.next = loss.first_seq + loss.count,
             _ => {}
         }
@@ -147,9 +182,10 @@ impl TickReader {
     }
 
     /// The mark at the start of what was taken, if all that belongs to it was taken too.
+    #[inline]
     fn next_mark(&self) -> Option<Mark> {
         let line = self.lines[self.taken.clone()].first()?;
-        let mark = Mark::from_line(line)?;
+        let mark = Mark::from_line(line, self.seal)?;
         let ticks = match mark.what {
             What::Ticks { count, .. } => count as usize,
             _ => 0,
@@ -158,6 +194,7 @@ impl TickReader {
     }
 
     /// Takes more lines from the queue, behind those of a batch of which only a part was taken.
+    #[inline]
     fn refill(&mut self) -> Result<usize, Lapped> {
         let kept = self.taken.len();
         if self.taken.start > 0 {
@@ -169,93 +206,104 @@ impl TickReader {
         Ok(count)
     }
 
-    /// Finds a mark to go on from after having been lapped, and says what was lost before it.
+    /// Goes on from half a ring behind the head: there is time to read there before it is
+    /// overwritten again. That is the middle of a batch, most likely.
     #[cold]
-    fn resume(&mut self, mut lapped: Lapped) {
-        self.lapped += 1;
+    fn skip(&mut self, lapped: Lapped) {
+        self.lapped += u64::from(!self.astray);
+        self.astray = true;
+        // A part of a batch whose rest is overwritten is lost as a whole.
         self.taken = 0..0;
-        loop {
-            // Half a ring behind the head there is time to read before it is overwritten again.
-            let capacity = self.reader.capacity() as u64;
-            self.reader
-                .skip_to(lapped.oldest.max(lapped.head.saturating_sub(capacity / 2)));
-            match self.find_mark() {
-                Ok(Some(mark)) => return self.say_what_was_lost(&mark),
-                Ok(None) => return,
-                Err(again) => lapped = again,
-            }
-        }
+        let half = self.reader.capacity() as u64 / 2;
+        self.reader.skip_to(lapped.head.saturating_sub(half));
     }
 
-    /// Passes over the rest of a batch whose mark is gone.
-    fn find_mark(&mut self) -> Result<Option<Mark>, Lapped> {
-        loop {
-            if self.taken.is_empty() && self.refill()? == 0 {
-                return Ok(None);
-            }
-            if let Some(mark) = Mark::from_line(&self.lines[self.taken.start]) {
-                return Ok(Some(mark));
-            }
-            self.taken.start += 1;
-        }
+    /// Passes over the rest of a batch whose mark is gone, and says what was lost before the next.
+    #[cold]
+    fn find_place(&mut self) {
+        let mut lines = self.lines[self.taken.clone()].iter();
+        let found = lines
+            .by_ref()
+            .find_map(|line| Mark::from_line(line, self.seal));
+        let left = lines.len();
+        let Some(mark) = found else {
+            self.taken.start = self.taken.end;
+            return;
+        };
+        self.taken.start = self.taken.end - left - 1;
+        self.astray = false;
+        self.say_what_was_lost(&mark);
     }
 
+    /// Everything between the place of this reader and `mark` is lost.
     fn say_what_was_lost(&mut self, mark: &Mark) {
-        let sessions = Arc::clone(&self.sessions);
-        let first_unseen = self.session_number + 1;
-        if self.session_number != mark.session_number {
-            if self.session_number > 0 {
-                let end = sessions
-                    .find(self.session_number)
-                    .map_or(self.next, |s| s.end);
-                self.lose(self.session, self.next, end);
-            }
-            for number in first_unseen..=mark.session_number {
-                let Some(session) = sessions.find(number) else {
-                    continue;
-                };
-                let start = SessionStart {
-                    session: session.session,
-                    first_seq: session.first,
-                    previous: None,
-                };
-                self.notices.push_back(Event::Session(start));
-                let is_current = number == mark.session_number;
-                let end = if is_current {
-                    mark.position
-                } else {
-                    session.end
-                };
-                self.lose(session.session, session.first, end);
-            }
-            self.session_number = mark.session_number;
-        } else {
-            self.lose(mark.session, self.next, mark.position);
+        if mark.session_number == self.session_number {
+            // Without a single seq, rows of a snapshot were missed: that is told too.
+            return self.lose(mark.session, self.next, mark.position);
         }
-        // The start of the current session is told by its own mark, if that is what was found.
-        if matches!(mark.what, What::Session(_)) {
-            self.notices.retain(
-                |notice| !matches!(notice, Event::Session(start) if start.session == mark.session),
-            );
+        let remembered =
+            (self.session_number + 1).max(mark.session_number.saturating_sub(REMEMBERED));
+        self.sessions_missed += u64::from(remembered - self.session_number - 1);
+        if self.session_number > 0 {
+            match self.sessions.find(self.session_number) {
+                Some(own) => self.lose_rest(&own, self.next),
+                None => self.sessions_missed += 1,
+            }
+        }
+        for number in remembered..mark.session_number {
+            match self.sessions.find(number) {
+                Some(session) => {
+                    self.announce(&session);
+                    self.lose_rest(&session, session.first);
+                }
+                None => self.sessions_missed += 1,
+            }
+        }
+        self.session_number = mark.session_number;
+        // A mark that starts its session tells of it itself.
+        if !matches!(mark.what, What::Session(_)) {
+            let current = self.sessions.find(mark.session_number);
+            self.sessions_missed += u64::from(current.is_none());
+            let current = current.unwrap_or(Session {
+                session: mark.session,
+                first: mark.position,
+                end: mark.position,
+                previous: None,
+            });
+            self.announce(&current);
+            self.lose(current.session, current.first, mark.position);
+        }
+    }
+
+    /// The start of a session that was missed.
+    fn announce(&mut self, session: &Session) {
+        self.notices.push_back(Event::Session(SessionStart {
+            session: session.session,
+            first_seq: session.first,
+            previous: session.previous,
+        }));
+    }
+
+    /// A session that is over is lost from `next` on.
+    fn lose_rest(&mut self, session: &Session, next: u64) {
+        if session.end > next {
+            self.lose(session.session, next, session.end);
         }
     }
 
     fn lose(&mut self, session: u64, first_seq: u64, end: u64) {
-        if end > first_seq {
-            let (count, cause) = (end - first_seq, LossCause::Lapped);
-            self.notices.push_back(Event::Lost(Loss {
-                session,
-                first_seq,
-                count,
-                cause,
-            }));
-        }
+        self.notices.push_back(Event::Lost(Loss {
+            session,
+            first_seq,
+            count: end - first_seq,
+            cause: LossCause::Lapped,
+        }));
     }
 }
 
 impl Drop for TickReader {
     fn drop(&mut self) {
-        self.progress.store(GONE, Ordering::Relaxed);
+        self.progress.set(GONE, GONE);
     }
 }
 

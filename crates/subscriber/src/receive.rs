@@ -15,7 +15,7 @@ use zerocopy::FromBytes;
 
 use crate::event::{Event, Origin, SessionStart, Stamps};
 use crate::faults::FaultInjector;
-use crate::mark::{Mark, What};
+use crate::mark::{Mark, Seal, What};
 use crate::reader::TICKS_PER_MARK;
 use crate::recovery::RecoveryLink;
 use crate::sessions::Sessions;
@@ -24,9 +24,13 @@ use crate::strategy::{Run, record_from_due};
 
 /// How often the counters are passed on, ns.
 const STATS_EVERY: u64 = 10_000_000;
-/// How long a parked receive thread sleeps at most while a gap is open, and otherwise.
-const PARK_HEALING: Duration = Duration::from_micros(100);
+/// How long a parked receive thread sleeps at most. A packet wakes it, an answer to a request does
+/// not: with one under way it sleeps less.
 const PARK: Duration = Duration::from_millis(5);
+const PARK_HEALING: Duration = Duration::from_micros(100);
+
+/// What [`Shared::end_line`] holds while a session runs.
+pub(crate) const RUNNING: u64 = u64::MAX;
 
 /// The stages that the receive thread records.
 pub(crate) const RECEIVE_STAGES: [Stage; 4] =
@@ -40,7 +44,21 @@ pub(crate) struct Shared {
     /// The session and next seq put out, for flow control.
     pub(crate) session: AtomicU64,
     pub(crate) next_seq: AtomicU64,
-    pub(crate) ended: AtomicBool,
+    /// The line of the queue after the end of the session; [`RUNNING`] before that end.
+    pub(crate) end_line: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(alarms: usize) -> Shared {
+        Shared {
+            stop: AtomicBool::new(false),
+            stats: ArrayQueue::new(1),
+            alarms: ArrayQueue::new(alarms),
+            session: AtomicU64::new(0),
+            next_seq: AtomicU64::new(0),
+            end_line: AtomicU64::new(RUNNING),
+        }
+    }
 }
 
 /// One line, with what is done to it on purpose.
@@ -67,13 +85,10 @@ impl ReceiveLoop {
         let shared = Arc::clone(&self.output.shared);
         while !shared.stop.load(Ordering::Relaxed) {
             let did_work = self.step();
-            let patience = if self.arbiter.held() > 0 {
-                PARK_HEALING
-            } else {
-                PARK
-            };
-            let lines = &self.lines;
-            self.idler.wait(did_work, || park(lines, patience));
+            let (lines, arbiter, recovery) = (&self.lines, &self.arbiter, &self.recovery);
+            self.idler.wait(did_work, || {
+                park(lines, patience(arbiter, recovery.as_ref()));
+            });
         }
         self.publish_stats(monotonic_ns());
         self.output.inline
@@ -90,7 +105,7 @@ impl ReceiveLoop {
         did_work |= self.take_recovered(now);
         self.arbiter.handle_time(now, &mut self.output);
         while let Some(request) = self.arbiter.poll_request(now) {
-            let asked = self.recovery.as_ref().is_some_and(|link| link.ask(request));
+            let asked = self.recovery.as_mut().is_some_and(|link| link.ask(request));
             if !asked {
                 let failed = Recovered::Failed { id: request.id() };
                 self.arbiter.handle_recovered(failed, now, &mut self.output);
@@ -108,7 +123,7 @@ impl ReceiveLoop {
     }
 
     fn take_recovered(&mut self, now: u64) -> bool {
-        let Some(link) = &self.recovery else {
+        let Some(link) = &mut self.recovery else {
             return false;
         };
         let Some(chunk) = link.take() else {
@@ -130,7 +145,7 @@ impl ReceiveLoop {
         self.stats.session = self.arbiter.session();
         self.stats.next_seq = self.arbiter.next_seq();
         self.stats.held = self.arbiter.held() as u64;
-        self.stats.ended = self.output.shared.ended.load(Ordering::Relaxed);
+        self.stats.ended = self.output.shared.end_line.load(Ordering::Relaxed) != RUNNING;
         for input in &mut self.lines {
             let line = input.line as usize;
             self.stats.injected[line] = input.faults.dropped();
@@ -167,6 +182,9 @@ fn receive(
     let (read, now) = (realtime_ns(), monotonic_ns());
     stats.cut_off[line as usize] += u64::from(datagrams.truncated);
     let kernel = datagrams.ts_kernel.unwrap_or(0);
+    if datagrams.bytes.is_empty() {
+        arbiter.handle_datagram(line, &[], now, output);
+    }
     for bytes in &datagrams {
         if input.faults.drops() {
             continue;
@@ -182,6 +200,15 @@ fn receive(
         arbiter.handle_datagram(line, bytes, now, output);
     }
     true
+}
+
+/// How long nothing but a packet can give the receive thread something to do.
+fn patience(arbiter: &Arbiter, recovery: Option<&RecoveryLink>) -> Duration {
+    if recovery.is_some_and(RecoveryLink::is_asked) {
+        return PARK_HEALING;
+    }
+    let left = |at: u64| Duration::from_nanos(at.saturating_sub(monotonic_ns()));
+    arbiter.next_deadline().map_or(PARK, left).min(PARK)
 }
 
 #[cold]
@@ -201,6 +228,8 @@ fn park(lines: &[LineInput], patience: Duration) {
 pub(crate) struct Output {
     /// `None` when every strategy is inline.
     pub(crate) producer: Option<Producer>,
+    /// What tells its marks from ticks.
+    pub(crate) seal: Seal,
     pub(crate) inline: Vec<Box<dyn Run>>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) shared: Arc<Shared>,
@@ -208,7 +237,8 @@ pub(crate) struct Output {
     /// Stamps of what is being taken in.
     pub(crate) stamps: Stamps,
     pub(crate) session: u64,
-    pub(crate) session_number: u16,
+    /// Which session of this subscriber it is: 1, 2, …; 0 before the first.
+    pub(crate) session_number: u32,
     /// The next seq of the stream.
     pub(crate) next: u64,
 }
@@ -222,7 +252,10 @@ impl Output {
             what,
         };
         if let Some(producer) = &mut self.producer {
-            producer.publish(&mark.to_line(), ticks.iter().map(|tick| tick.to_words()));
+            producer.publish(
+                &mark.to_line(self.seal),
+                ticks.iter().map(|tick| tick.to_words()),
+            );
         }
     }
 
@@ -259,12 +292,14 @@ impl Sink for Output {
         if self.session_number > 0 {
             self.sessions.end(self.session_number, self.next);
         }
-        self.session_number = self.session_number.wrapping_add(1);
+        self.session_number += 1;
         self.session = session;
         self.next = first_seq;
-        self.sessions.start(self.session_number, session, first_seq);
+        self.sessions
+            .start(self.session_number, session, first_seq, previous);
+        self.shared.end_line.store(RUNNING, Ordering::Relaxed);
+        self.shared.next_seq.store(first_seq, Ordering::Relaxed);
         self.shared.session.store(session, Ordering::Relaxed);
-        self.shared.ended.store(false, Ordering::Relaxed);
         let start = SessionStart {
             session,
             first_seq,
@@ -329,7 +364,8 @@ impl Sink for Output {
     fn end_of_session(&mut self, session: u64, last_seq: u64) {
         self.put(What::End { last_seq }, &[]);
         self.call_inline(Event::End { session, last_seq });
-        self.shared.ended.store(true, Ordering::Relaxed);
+        let end_line = self.producer.as_ref().map_or(0, Producer::position);
+        self.shared.end_line.store(end_line, Ordering::Relaxed);
     }
 
     fn alarm(&mut self, alarm: Alarm) {

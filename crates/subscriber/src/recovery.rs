@@ -4,12 +4,14 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::Backoff;
+use tickcast_net::ThreadError;
+use tickcast_net::thread::spawn_named;
 use tickcast_protocol::Recovered;
 use tickcast_wire::{Clear, Reply, ReplyStatus, Request, RequestKind, Tick, Venue};
 use zerocopy::{FromZeros, IntoBytes};
@@ -20,7 +22,7 @@ const CHUNK_TICKS: usize = 1_024;
 const CHUNKS: usize = 16;
 /// Requests that may wait for the thread.
 const REQUESTS: usize = 16;
-/// Time to connect, and longest time without a byte of an answer.
+/// Time to connect, for a reply to begin, and for each chunk of it to arrive in full.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Rows that a snapshot may have at most, whatever the server announces: 4 GiB.
 const SNAPSHOT_ROWS_MAX: u64 = 1 << 26;
@@ -57,6 +59,14 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// Whether it ends the answer to its request.
+    const fn is_last(&self) -> bool {
+        match self.what {
+            What::Ticks { last, .. } | What::Snapshot { last, .. } => last,
+            What::Refused { .. } | What::Failed { .. } => true,
+        }
+    }
+
     fn new() -> Box<Chunk> {
         let empty = Tick::new(Clear::default(), Venue::NONE, 0, 0);
         let ticks = vec![empty; CHUNK_TICKS].into();
@@ -101,36 +111,49 @@ impl Chunk {
 
 /// What both threads share.
 struct Shared {
+    requests: ArrayQueue<Request>,
     full: ArrayQueue<Box<Chunk>>,
     free: ArrayQueue<Box<Chunk>>,
     connects: AtomicU64,
     connect_failures: AtomicU64,
+    /// The receive thread is gone.
+    closed: AtomicBool,
 }
 
-/// The receive thread's end.
+/// The receive thread's end. Dropping it ends the recovery thread.
 pub(crate) struct RecoveryLink {
-    requests: Sender<Request>,
     shared: Arc<Shared>,
+    thread: Thread,
+    /// Requests passed on of which the last part of the answer has not been taken.
+    asked: usize,
 }
 
 impl RecoveryLink {
     /// Passes a request on; false if too many wait already.
-    pub(crate) fn ask(&self, request: Request) -> bool {
-        match self.requests.try_send(request) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+    pub(crate) fn ask(&mut self, request: Request) -> bool {
+        let passed_on = self.shared.requests.push(request).is_ok();
+        if passed_on {
+            self.asked += 1;
+            self.thread.unpark();
         }
+        passed_on
+    }
+
+    /// Whether an answer is still to come.
+    pub(crate) const fn is_asked(&self) -> bool {
+        self.asked > 0
     }
 
     /// The next part of an answer; to be given back by [`RecoveryLink::give_back`].
     #[inline]
-    pub(crate) fn take(&self) -> Option<Box<Chunk>> {
-        // Asking for the length first costs a load; popping an empty queue costs an exchange.
-        if self.shared.full.is_empty() {
-            None
-        } else {
-            self.shared.full.pop()
+    pub(crate) fn take(&mut self) -> Option<Box<Chunk>> {
+        // Most of the time nothing was asked, and nothing can have come.
+        if !self.is_asked() {
+            return None;
         }
+        let chunk = self.shared.full.pop()?;
+        self.asked -= usize::from(chunk.is_last());
+        Some(chunk)
     }
 
     pub(crate) fn give_back(&self, chunk: Box<Chunk>) {
@@ -147,50 +170,66 @@ impl RecoveryLink {
     }
 }
 
-/// The recovery thread's end; it works until the link is dropped.
-pub(crate) struct RecoveryClient {
+impl Drop for RecoveryLink {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        self.thread.unpark();
+    }
+}
+
+/// The recovery thread's end.
+struct RecoveryClient {
     server: SocketAddr,
-    requests: Receiver<Request>,
     shared: Arc<Shared>,
     stream: Option<TcpStream>,
 }
 
-/// Makes both ends.
-pub(crate) fn recovery(server: SocketAddr) -> (RecoveryLink, RecoveryClient) {
-    let (sender, requests) = bounded(REQUESTS);
+/// Starts the recovery thread; it works until the link is dropped.
+pub(crate) fn start_recovery(
+    server: SocketAddr,
+) -> Result<(RecoveryLink, JoinHandle<()>), ThreadError> {
     let shared = Arc::new(Shared {
+        requests: ArrayQueue::new(REQUESTS),
         full: ArrayQueue::new(CHUNKS),
         free: ArrayQueue::new(CHUNKS),
         connects: AtomicU64::new(0),
         connect_failures: AtomicU64::new(0),
+        closed: AtomicBool::new(false),
     });
     for _ in 0..CHUNKS {
         let _ = shared.free.push(Chunk::new());
     }
-    let link = RecoveryLink {
-        requests: sender,
+    let client = RecoveryClient {
+        server,
         shared: Arc::clone(&shared),
+        stream: None,
     };
-    (
-        link,
-        RecoveryClient {
-            server,
-            requests,
-            shared,
-            stream: None,
-        },
-    )
+    let handle = spawn_named("tc-recover", None, move || client.run())?;
+    let link = RecoveryLink {
+        shared,
+        thread: handle.thread().clone(),
+        asked: 0,
+    };
+    Ok((link, handle))
 }
 
 impl RecoveryClient {
-    pub(crate) fn run(mut self) {
+    fn run(mut self) {
         let mut asked = Vec::with_capacity(REQUESTS);
-        while let Ok(first) = self.requests.recv() {
+        while !self.is_closed() {
             asked.clear();
-            asked.push(first);
-            asked.extend(self.requests.try_iter().take(REQUESTS - 1));
-            self.serve(&asked);
+            asked.extend(std::iter::from_fn(|| self.shared.requests.pop()).take(REQUESTS));
+            if asked.is_empty() {
+                // A request or the end that came since was looked for wakes it at once.
+                std::thread::park();
+            } else {
+                self.serve(&asked);
+            }
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Relaxed)
     }
 
     /// Asks for all of them at once and takes the answers in order. Whatever goes wrong, each
@@ -199,10 +238,13 @@ impl RecoveryClient {
         let mut answered = 0;
         let outcome = self.exchange(asked, &mut answered);
         if let Err(error) = outcome {
+            if self.is_closed() {
+                return;
+            }
             tracing::warn!(server = %self.server, %error, "recovery failed; it will be tried again");
             self.stream = None;
             for request in &asked[answered..] {
-                self.put(What::Failed { id: request.id() }, 0, None);
+                self.answer(What::Failed { id: request.id() });
             }
         }
     }
@@ -214,7 +256,7 @@ impl RecoveryClient {
         }
         for request in asked {
             let mut reply = Reply::new_zeroed();
-            stream.read_exact(reply.as_mut_bytes())?;
+            read_in_time(&mut stream, reply.as_mut_bytes())?;
             let status = reply.check(request).map_err(io::Error::other)?;
             if status == ReplyStatus::Ok {
                 self.take_ticks(&mut stream, request, &reply)?;
@@ -225,7 +267,7 @@ impl RecoveryClient {
                     status,
                     detail: reply.detail(),
                 };
-                self.put(what, 0, None);
+                self.answer(what);
             }
             *answered += 1;
         }
@@ -241,7 +283,6 @@ impl RecoveryClient {
             self.shared.connect_failures.fetch_add(1, Ordering::Relaxed);
         })?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         self.shared.connects.fetch_add(1, Ordering::Relaxed);
         Ok(stream)
@@ -288,35 +329,63 @@ impl RecoveryClient {
     }
 
     fn read_chunk(&self, what: What, len: usize, stream: &mut TcpStream) -> io::Result<()> {
-        let mut chunk = self.free_chunk();
-        let read = stream.read_exact(chunk.ticks[..len].as_mut_bytes());
+        let Some(mut chunk) = self.free_chunk() else {
+            return Err(io::Error::other("the subscriber stops"));
+        };
+        let read = read_in_time(stream, chunk.ticks[..len].as_mut_bytes());
         if let Err(error) = read {
             let _ = self.shared.free.push(chunk);
             return Err(error);
         }
-        self.put(what, len, Some(chunk));
+        self.put(chunk, what, len);
         Ok(())
     }
 
-    fn put(&self, what: What, len: usize, chunk: Option<Box<Chunk>>) {
-        let mut chunk = chunk.unwrap_or_else(|| self.free_chunk());
+    /// An answer without ticks.
+    fn answer(&self, what: What) {
+        if let Some(chunk) = self.free_chunk() {
+            self.put(chunk, what, 0);
+        }
+    }
+
+    fn put(&self, mut chunk: Box<Chunk>, what: What, len: usize) {
         chunk.what = what;
         chunk.len = len;
         // There are never more chunks than room for them.
         let _ = self.shared.full.push(chunk);
     }
 
-    /// Waits for a chunk that the receive thread is done with.
-    fn free_chunk(&self) -> Box<Chunk> {
+    /// Waits for a chunk that the receive thread is done with; `None` when that is gone.
+    fn free_chunk(&self) -> Option<Box<Chunk>> {
         let backoff = Backoff::new();
-        loop {
+        while !self.is_closed() {
             if let Some(chunk) = self.shared.free.pop() {
-                return chunk;
+                return Some(chunk);
             }
             if backoff.is_completed() {
                 std::thread::sleep(Duration::from_micros(50));
             }
             backoff.snooze();
         }
+        None
     }
+}
+
+/// Fills `bytes` within [`PATIENCE`], however the server spreads them.
+fn read_in_time(stream: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !bytes.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => bytes = &mut bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

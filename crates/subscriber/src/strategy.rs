@@ -38,7 +38,8 @@ pub trait Strategy: Send {
         }
     }
 
-    /// These seqs will never come.
+    /// These seqs will never come. A count of 0 tells that rows of a snapshot were missed: what the
+    /// strategy knows of the state before is not complete.
     fn on_gap(&mut self, loss: &Loss) {
         let _ = loss;
     }

@@ -4,11 +4,10 @@ use std::any::Any;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_queue::ArrayQueue;
 use tickcast_latency::{Histograms, Reporter, stages};
 use tickcast_net::thread::{available_cores, spawn_named};
 use tickcast_net::{Idle, Idler, MulticastReceiver, ReceiveConfig};
@@ -19,13 +18,16 @@ use crate::error::StartError;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::flow::FlowClient;
-use crate::reader::{GONE, TickReader};
-use crate::receive::{LineInput, Output, RECEIVE_STAGES, ReceiveLoop, Shared};
-use crate::recovery::{RecoveryLink, recovery};
+use crate::mark::Seal;
+use crate::reader::{Progress, TickReader};
+use crate::receive::{LineInput, Output, RECEIVE_STAGES, RUNNING, ReceiveLoop, Shared};
+use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
 use crate::stats::{ReceiveBuffers, Stats};
 use crate::strategy::{Outcome, Run, Runner, STRATEGY_STAGES, Strategy};
 
+/// The shortest queue: many batches of 63 ticks and a mark, so that a lapped reader finds one.
+const LEAST_QUEUE_LINES: usize = 1_024;
 /// Alarms that wait to be read; more push the oldest out.
 const ALARMS: usize = 64;
 /// Longest sleep of a parked strategy thread.
@@ -44,7 +46,8 @@ pub struct SubscriberConfig {
     pub arbiter: ArbiterConfig,
     /// Whether the publisher is held back to the pace of the slowest strategy; replays only.
     pub flow_control: bool,
-    /// Lines of 64 bytes in the queue to the strategies, a power of two: 65,536 (4 MiB).
+    /// Lines of 64 bytes in the queue to the strategies: 65,536 (4 MiB). At least 1,024; rounded
+    /// up to a power of two.
     pub queue_lines: usize,
     /// How the receive thread waits.
     pub idle: Idle,
@@ -105,8 +108,9 @@ pub struct SubscriberBuilder {
     config: SubscriberConfig,
     producer: Producer,
     ring: Ring,
+    seal: Seal,
     sessions: Arc<Sessions>,
-    progress: Vec<Arc<AtomicU64>>,
+    progress: Vec<Arc<Progress>>,
     inline: Vec<Box<dyn Run>>,
     threads: Vec<JoinHandle<Box<dyn Run>>>,
     reporters: Vec<Reporter>,
@@ -116,12 +120,13 @@ impl SubscriberBuilder {
     /// Starts setting up; nothing is opened yet.
     #[must_use]
     pub fn new(config: SubscriberConfig) -> SubscriberBuilder {
-        let (producer, ring) = ring(config.queue_lines);
+        let (producer, ring) = ring(config.queue_lines.max(LEAST_QUEUE_LINES));
         SubscriberBuilder {
             config,
             producer,
             ring,
-            sessions: Arc::default(),
+            seal: Seal::new(),
+            sessions: Arc::new(Sessions::new()),
             progress: Vec::new(),
             inline: Vec::new(),
             threads: Vec::new(),
@@ -131,9 +136,10 @@ impl SubscriberBuilder {
 
     /// A reader of the stream from its start, for code that would rather ask than be called.
     pub fn reader(&mut self) -> TickReader {
-        let progress = Arc::new(AtomicU64::new(0));
+        let progress = Arc::new(Progress::default());
         self.progress.push(Arc::clone(&progress));
-        TickReader::new(self.ring.reader(), Arc::clone(&self.sessions), progress)
+        let sessions = Arc::clone(&self.sessions);
+        TickReader::new(self.ring.reader(), self.seal, sessions, progress)
     }
 
     /// Attaches a strategy through the queue: it has its own thread and its own pace, and disturbs
@@ -196,18 +202,18 @@ impl SubscriberBuilder {
         for input in &lines {
             buffers[input.line as usize] = Some(input.receiver.receive_buffer());
         }
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            stats: ArrayQueue::new(1),
-            alarms: ArrayQueue::new(ALARMS),
-            session: AtomicU64::new(0),
-            next_seq: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(ALARMS));
+        // If anything below fails, the threads that were started end.
+        let stop_on_drop = StopOnDrop(Arc::clone(&shared));
         let (recorder, reporter) = stages(&RECEIVE_STAGES);
         self.reporters.push(reporter);
         let mut helpers = Vec::new();
-        let recovery = start_recovery(&config, &mut helpers)?;
+        let mut recovery = None;
+        if let Some(server) = config.recovery {
+            let (link, thread) = start_recovery(server)?;
+            recovery = Some(link);
+            helpers.push(thread);
+        }
         if config.flow_control {
             let server = config
                 .recovery
@@ -227,9 +233,10 @@ impl SubscriberBuilder {
             arbiter: Arbiter::new(arbiter),
             output: Output {
                 producer: (!self.progress.is_empty()).then_some(self.producer),
+                seal: self.seal,
                 inline: self.inline,
                 sessions: self.sessions,
-                shared: Arc::clone(&shared),
+                shared,
                 recorder,
                 stamps: Stamps::default(),
                 session: 0,
@@ -243,7 +250,7 @@ impl SubscriberBuilder {
         };
         let receive = spawn_named("tc-receive", config.core, move || receive_loop.run())?;
         Ok(Subscriber {
-            shared: StopOnDrop(shared),
+            shared: stop_on_drop,
             receive,
             helpers,
             threads: self.threads,
@@ -274,18 +281,6 @@ fn open_lines(config: &SubscriberConfig) -> Result<Vec<LineInput>, StartError> {
     Ok(lines)
 }
 
-fn start_recovery(
-    config: &SubscriberConfig,
-    helpers: &mut Vec<JoinHandle<()>>,
-) -> Result<Option<RecoveryLink>, StartError> {
-    let Some(server) = config.recovery else {
-        return Ok(None);
-    };
-    let (link, client) = recovery(server);
-    helpers.push(spawn_named("tc-recover", None, move || client.run())?);
-    Ok(Some(link))
-}
-
 /// Tells the threads of a subscriber to stop when nobody holds it any more.
 struct StopOnDrop(Arc<Shared>);
 
@@ -302,7 +297,7 @@ pub struct Subscriber {
     receive: JoinHandle<Vec<Box<dyn Run>>>,
     helpers: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<Box<dyn Run>>>,
-    progress: Vec<Arc<AtomicU64>>,
+    progress: Vec<Arc<Progress>>,
     reporters: Vec<Reporter>,
     buffers: ReceiveBuffers,
     latest: Stats,
@@ -332,12 +327,8 @@ impl Subscriber {
     /// that still runs.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        let next = self.shared.0.next_seq.load(Ordering::Relaxed);
-        self.shared.0.ended.load(Ordering::Relaxed)
-            && self.progress.iter().all(|progress| {
-                let progress = progress.load(Ordering::Relaxed);
-                progress == GONE || progress >= next
-            })
+        let end_line = self.shared.0.end_line.load(Ordering::Relaxed);
+        end_line != RUNNING && self.progress.iter().all(|reader| reader.has_read(end_line))
     }
 
     /// Asks every thread that measures for what it has recorded; it arrives a little later.
