@@ -15,7 +15,8 @@ const YIELDS: u32 = 64;
 pub enum Idle {
     /// Never gives up its core. Fastest, and only sensible on a core of its own.
     Spin,
-    /// Spins a little, then lets others run between looks.
+    /// Lets others run between looks: on a shared core each look is another thread's pause, so it
+    /// does not spin first.
     Yield,
     /// Spins and yields a little, then sleeps until woken. Slowest, and costs nothing when idle.
     Park,
@@ -117,10 +118,10 @@ impl Idler {
         }
         self.empty_rounds = self.empty_rounds.saturating_add(1);
         match self.idle {
-            Idle::Yield if self.empty_rounds > SPINS => sched_yield(),
+            Idle::Yield => sched_yield(),
             Idle::Park if self.empty_rounds > SPINS + YIELDS => park(),
             Idle::Park if self.empty_rounds > SPINS => sched_yield(),
-            Idle::Spin | Idle::Yield | Idle::Park => std::hint::spin_loop(),
+            Idle::Spin | Idle::Park => std::hint::spin_loop(),
         }
     }
 }
