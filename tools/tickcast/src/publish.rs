@@ -14,6 +14,7 @@ use tickcast_net::clock::realtime_ns;
 use tickcast_publisher::{
     ClientLimits, FlowControl, Prefetched, Publisher, PublisherConfig, RecoveryConfig, Speed,
 };
+use tracing::info;
 
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, bytes};
 use crate::interrupt::Interrupt;
@@ -157,11 +158,12 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
         )?;
     }
     let publisher = Publisher::start(config, Prefetched::start(reader)?)?;
+    let session = publisher.session();
+    let recovery = publisher.recovery_addr().unwrap_or(args.recovery);
+    info!(session, %recovery, "publishing");
     if !args.json {
         let (a, b) = (args.lines.line_a, args.lines.line_b.group());
         let b = b.map_or_else(|| "none".into(), |group| group.to_string());
-        let recovery = publisher.recovery_addr().unwrap_or(args.recovery);
-        let session = publisher.session();
         show::to_stdout(|out| {
             writeln!(out, "{BOLD}publishing{BOLD:#} {source} at {}", args.speed)?;
             writeln!(

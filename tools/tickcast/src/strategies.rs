@@ -211,10 +211,15 @@ impl Strategy for Follow {
     fn on_session(&mut self, start: &SessionStart) {
         self.checksum.on_session(start);
         if self.choice == Choice::Print {
-            self.print(&format!(
-                "session {} from seq {}",
-                start.session, start.first_seq
-            ));
+            let SessionStart {
+                session, first_seq, ..
+            } = start;
+            let after = start
+                .previous
+                .map_or_else(String::new, |(previous, last_seq)| {
+                    format!(", after session {previous}, which ended with {last_seq}")
+                });
+            self.print(&format!("session {session} from seq {first_seq}{after}"));
         }
     }
 

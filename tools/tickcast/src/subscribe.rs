@@ -16,6 +16,7 @@ use tickcast_subscriber::{
     ThreadConfig,
 };
 use tickcast_tickfile::TickWriter;
+use tracing::info;
 
 use crate::Outcome;
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes};
@@ -214,6 +215,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         .transpose()?;
     let mut measure = Measure::start(args.hlog.as_deref())?;
     let mut subscriber = builder.start()?;
+    info!("subscribed");
     if !args.json {
         show::to_stdout(|out| introduce(out, args, &subscriber))?;
     }
@@ -310,14 +312,17 @@ fn attach_recorder(
     builder: &mut SubscriberBuilder,
 ) -> anyhow::Result<Attached<Record>> {
     let path = args.record.as_deref().context("a recording needs a file")?;
-    if !args.force && path.symlink_metadata().is_ok() {
-        bail!(
-            "{} exists; name another file, or replace it with --force",
-            path.display()
-        );
+    let context = || format!("cannot record to {}", path.display());
+    if path.symlink_metadata().is_ok() {
+        if !args.force {
+            bail!(
+                "{} exists; name another file, or replace it with --force",
+                path.display()
+            );
+        }
+        std::fs::remove_file(path).with_context(context)?;
     }
-    let writer =
-        TickWriter::create(path).with_context(|| format!("cannot record to {}", path.display()))?;
+    let writer = TickWriter::create(path).with_context(context)?;
     let thread = ThreadConfig {
         name: "tc-record".into(),
         core: None,

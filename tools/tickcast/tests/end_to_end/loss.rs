@@ -1,0 +1,73 @@
+//! Loss on purpose: healed by the other line, by recovery, or named.
+
+use crate::account::sessions;
+use crate::demo::kept;
+use crate::feed::{Feed, folder, free_address, market};
+use crate::program::{count, json};
+
+#[test]
+fn on_both_lines_is_retransmitted() {
+    let demo = ["demo", "--ticks", "30000", "--strategies", "3"];
+    let report = json(&[&demo[..], &["--drop-a", "5%", "--drop-b", "5%"]].concat());
+    kept(&report, 3);
+    assert!(count(&report, "gaps") > 0, "{report}");
+    assert!(count(&report, "retransmitted") > 0, "{report}");
+}
+
+#[test]
+fn on_one_line_is_filled_by_the_other() {
+    let report = json(&["demo", "--ticks", "30000", "--drop-a", "30%"]);
+    kept(&report, 1);
+    assert!(
+        report["dropped_on_purpose"][0].as_u64() > Some(0),
+        "{report}"
+    );
+    assert_eq!(count(&report, "retransmitted"), 0);
+}
+
+#[test]
+fn one_line_dead_and_the_other_lossy() {
+    let drops = ["--drop-a", "10%", "--drop-b", "100%"];
+    for speed in ["100000/s", "max"] {
+        let report = json(&[&["demo", "--ticks", "20000", "--speed", speed], &drops[..]].concat());
+        kept(&report, 1);
+        assert!(count(&report, "retransmitted") > 0, "{report}");
+    }
+}
+
+/// What cannot be asked for again is named, tick by tick, and the exit code says so.
+fn is_named(recovery: &str) {
+    let folder = folder();
+    let file = market(folder.path(), 20_000);
+    let feed = Feed::on_loopback();
+    let alone = Feed {
+        recovery: recovery.into(),
+        ..feed.clone()
+    };
+    let drops = ["--drop-a", "20%", "--drop-b", "20%"];
+    let patience = ["--recovery-deadline", "100ms"];
+    let print = ["--from", "start", "--strategy", "print"];
+    let subscriber = alone.subscriber(&[&print[..], &drops, &patience].concat());
+    let publisher = feed.publisher(&file, &["--speed", "20000/s"]);
+    let published = publisher.finish().expect(0).json();
+    let ended = subscriber.finish().expect(3);
+    let result = ended.json();
+    let (delivered, lost) = (count(&result, "delivered"), count(&result, "lost"));
+    assert!(lost > 0, "{result}");
+    assert_eq!(delivered + lost, 20_000);
+    assert_eq!(count(&published, "published"), 20_000);
+    let sessions = sessions(&ended.out);
+    assert_eq!(sessions.len(), 1);
+    assert_eq!((sessions[0].first_seq, sessions[0].next_seq()), (1, 20_001));
+    assert_eq!((sessions[0].delivered, sessions[0].lost), (delivered, lost));
+}
+
+#[test]
+fn without_recovery_is_named() {
+    is_named("none");
+}
+
+#[test]
+fn with_a_dead_recovery_server_is_named() {
+    is_named(&free_address(std::process::id()).to_string());
+}

@@ -1,0 +1,17 @@
+//! The program as it is run: whole feeds over real sockets, in one process, in two, and in two
+//! network namespaces. Each test has groups and ports of its own, so they run side by side.
+
+mod account;
+mod captures;
+mod demo;
+mod feed;
+mod interrupts;
+mod loopback;
+mod loss;
+mod namespaces;
+mod program;
+mod state;
+mod stories;
+mod strategies;
+mod veth;
+mod wrong;

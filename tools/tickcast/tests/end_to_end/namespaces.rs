@@ -1,0 +1,82 @@
+//! Network namespaces, which only root can make.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Namespaces made by this process.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A network namespace, which is deleted when it is dropped.
+pub struct Namespace(String);
+
+impl Namespace {
+    /// A new one with its loopback interface up; `None`, and a line that says why, when there can
+    /// be none.
+    pub fn new() -> Option<Namespace> {
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tickcast-{}-{number}", std::process::id());
+        if let Err(why) = ip(&["netns", "add", &name]) {
+            println!("skipped: no network namespaces, which only root can make: {why}");
+            return None;
+        }
+        let namespace = Namespace(name);
+        namespace.ip(&["link", "set", "lo", "up"]);
+        Some(namespace)
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// `ip` in this namespace.
+    pub fn ip(&self, arguments: &[&str]) {
+        let arguments = [&["-n", &self.0], arguments].concat();
+        ip(&arguments).unwrap_or_else(|why| panic!("ip {}: {why}", arguments.join(" ")));
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if let Err(why) = ip(&["netns", "delete", &self.0]) {
+            println!("{} is left over: {why}", self.0);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(arguments).output();
+    let output = output.map_err(|error| format!("ip: {error}"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
+
+/// Two namespaces, joined by a pair of interfaces that are both called `veth0`.
+pub struct Pair {
+    pub left: Namespace,
+    pub right: Namespace,
+}
+
+impl Pair {
+    /// `10.77.0.1` and `fd77::1` on the left, `.2` and `::2` on the right.
+    pub fn new() -> Option<Pair> {
+        let (left, right) = (Namespace::new()?, Namespace::new()?);
+        let peer = ["peer", "name", "veth0", "netns", right.name()];
+        left.ip(&[&["link", "add", "veth0", "type", "veth"], &peer[..]].concat());
+        for (side, number) in [(&left, 1), (&right, 2)] {
+            side.ip(&[
+                "address",
+                "add",
+                &format!("10.77.0.{number}/24"),
+                "dev",
+                "veth0",
+            ]);
+            let v6 = format!("fd77::{number}/64");
+            side.ip(&["address", "add", &v6, "dev", "veth0", "nodad"]);
+            side.ip(&["link", "set", "veth0", "up"]);
+        }
+        Some(Pair { left, right })
+    }
+}

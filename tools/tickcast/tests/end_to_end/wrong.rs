@@ -1,0 +1,143 @@
+//! Wrong command lines and things that are not there: the message says what was wrong, what was
+//! expected, and what to do.
+
+use std::net::TcpListener;
+
+use crate::feed::{Feed, folder, market};
+use crate::program::{Program, run};
+
+#[test]
+fn flags_that_make_no_sense() {
+    let wrong: &[(&[&str], &[&str])] = &[
+        (&["demo", "--speed", "fast"], &["--speed", "10x", "max"]),
+        (&["demo", "--speed", "0x"], &["--speed", "0.001"]),
+        (&["demo", "--speed=-1/s"], &["--speed"]),
+        (&["demo", "--drop-a", "101%"], &["--drop-a", "100%"]),
+        (&["demo", "--drop-b", "much"], &["--drop-b", "5%"]),
+        (&["demo", "--strategies", "0"], &["--strategies", "1..=64"]),
+        (&["demo", "--ticks", "0"], &["--ticks"]),
+        (
+            &["demo", "--ticks", "5", "--input", "f"],
+            &["--ticks", "--input"],
+        ),
+        (&["demo", "--idle", "doze"], &["--idle", "park"]),
+        (
+            &["subscribe", "--from", "yesterday"],
+            &["--from", "live", "seq"],
+        ),
+        (&["subscribe", "--from", "0"], &["--from", "from 1 on"]),
+        (
+            &["subscribe", "--line-a", "10.0.0.1:5"],
+            &["--line-a", "multicast"],
+        ),
+        (
+            &["subscribe", "--line-a", "239.0.0.1"],
+            &["--line-a", "PORT"],
+        ),
+        (
+            &["subscribe", "--line-b", "[fe80::1]:5"],
+            &["--line-b", "none"],
+        ),
+        (
+            &["subscribe", "--line-b", "239.0.0.1:0"],
+            &["--line-b", "port 0"],
+        ),
+        (
+            &["subscribe", "--recovery", "here"],
+            &["--recovery", "none"],
+        ),
+        (
+            &["subscribe", "--receive-buffer", "big"],
+            &["--receive-buffer", "8MiB"],
+        ),
+        (&["subscribe", "--strategy", "win"], &["--strategy", "vwap"]),
+        (&["subscribe", "--force"], &["--record"]),
+        (
+            &["subscribe", "--recovery-deadline", "x"],
+            &["--recovery-deadline"],
+        ),
+        (&["publish"], &["FILE"]),
+        (&["publish", "f", "--recovery", "none"], &["--recovery"]),
+        (&["publish", "f", "--window", "5"], &["--flow-control"]),
+        (&["publish", "f", "--ttl", "300"], &["--ttl", "255"]),
+        (
+            &["publish", "f", "--flow-control", "some"],
+            &["--flow-control"],
+        ),
+        (&["published"], &["published", "publish"]),
+        (&["demo", "--dorp-a", "5%"], &["--dorp-a", "--drop-a"]),
+    ];
+    for (arguments, words) in wrong {
+        let ended = run(arguments).expect(2).explains(words);
+        assert!(ended.out.is_empty(), "{arguments:?}: {:?}", ended.out);
+    }
+}
+
+#[test]
+fn no_such_file() {
+    for command in [&["publish"][..], &["demo", "--input"]] {
+        run(&[command, &["not-there.ticks"]].concat())
+            .expect(1)
+            .explains(&["not-there.ticks", "No such file"]);
+    }
+}
+
+#[test]
+fn no_such_interface() {
+    let folder = folder();
+    let file = market(folder.path(), 10);
+    let nowhere = ["--interface", "nowhere0"];
+    let feed = Feed::on_loopback();
+    let commands = [
+        crate::program::tickcast(&[&["demo"], &nowhere[..]].concat()),
+        feed.subscribe(&nowhere),
+        feed.publish(&file, &nowhere),
+        feed.publish(&file, &["--interface-b", "nowhere0"]),
+    ];
+    for command in commands {
+        let ended = Program::start(command).finish().expect(1);
+        ended.explains(&["--interface", "nowhere0", "lo (127.0.0.1"]);
+    }
+}
+
+#[test]
+fn no_such_core() {
+    let folder = folder();
+    let file = market(folder.path(), 10);
+    let feed = Feed::on_loopback();
+    for command in [
+        feed.publish(&file, &["--send-core", "9999"]),
+        feed.subscribe(&["--receive-core", "9999"]),
+        feed.subscribe(&["--strategy-core", "9999"]),
+    ] {
+        let ended = Program::start(command).finish().expect(1);
+        ended.explains(&["9999", "core"]);
+    }
+}
+
+#[test]
+fn a_recovery_port_in_use() {
+    let folder = folder();
+    let file = market(folder.path(), 10);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let mut feed = Feed::on_loopback();
+    feed.recovery.clone_from(&address);
+    let ended = Program::start(feed.publish(&file, &[])).finish().expect(1);
+    ended.explains(&[&address, "in use", "choose another"]);
+}
+
+#[test]
+fn flow_control_without_a_publisher() {
+    let feed = Feed::on_loopback();
+    let ended = Program::start(feed.subscribe(&["--flow-control"]))
+        .finish()
+        .expect(1);
+    ended.explains(&[&feed.recovery, "is the publisher running"]);
+    let mut feed = feed;
+    feed.recovery = "none".into();
+    let ended = Program::start(feed.subscribe(&["--flow-control"]))
+        .finish()
+        .expect(1);
+    ended.explains(&["flow control needs"]);
+}
