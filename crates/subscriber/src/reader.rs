@@ -311,3 +311,6 @@ impl Drop for TickReader {
 fn as_ticks(lines: &[Line]) -> &[Tick] {
     <[Tick]>::ref_from_bytes(lines.as_bytes()).unwrap_or(&[])
 }
+
+#[cfg(test)]
+mod tests;
