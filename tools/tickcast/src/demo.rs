@@ -96,15 +96,15 @@ pub struct DemoArgs {
     interface: Option<String>,
 
     /// Core of the send loop.
-    #[arg(long, value_name = "CORE")]
+    #[arg(long, value_name = "CORE", help_heading = "Threads")]
     send_core: Option<usize>,
 
     /// Core of the receive thread.
-    #[arg(long, value_name = "CORE")]
+    #[arg(long, value_name = "CORE", help_heading = "Threads")]
     receive_core: Option<usize>,
 
     /// Core of the strategies' threads.
-    #[arg(long, value_name = "CORE")]
+    #[arg(long, value_name = "CORE", help_heading = "Threads")]
     strategy_core: Option<usize>,
 
     #[command(flatten)]
@@ -438,13 +438,13 @@ fn introduce(
             buffer.got, buffer.asked
         )?;
     }
-    let place = if args.inline {
-        "called by the receive thread"
-    } else {
-        "each in its own thread, behind the queue"
+    let strategies = match (args.strategies, args.inline) {
+        (1, true) => "1 strategy, called by the receive thread".into(),
+        (1, false) => "1 strategy in its own thread, behind the queue".into(),
+        (count, true) => format!("{count} strategies, called by the receive thread"),
+        (count, false) => format!("{count} strategies, each in its own thread, behind the queue"),
     };
-    let strategies = args.strategies;
-    writeln!(out, "  subscriber  {strategies} strategies, {place}")?;
+    writeln!(out, "  subscriber  {strategies}")?;
     for (line, Share(drop)) in [("A", args.drop_a), ("B", args.drop_b)] {
         if drop > 0.0 {
             writeln!(

@@ -61,10 +61,14 @@ impl FromStr for LineB {
 
 /// Lines A and B.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Lines")]
 pub struct LineArgs {
     /// Group and port of line A, as 239.192.7.1:14001 or [ff15::7:1]:14001.
-    #[arg(long, value_name = "GROUP:PORT", default_value = "239.192.7.1:14001")]
+    #[arg(
+        long,
+        help_heading = "Lines",
+        value_name = "GROUP:PORT",
+        default_value = "239.192.7.1:14001"
+    )]
     pub line_a: Group,
 
     /// Group and port of line B, which carries the same packets; or none.
@@ -77,15 +81,15 @@ pub struct LineArgs {
 
     /// Interface by name or address; the loopback interface by default, so that nothing leaves
     /// this host unless you say so.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Lines", value_name = "NAME")]
     pub interface: Option<String>,
 
     /// Interface of line B, if it is another one.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = "Lines", value_name = "NAME")]
     pub interface_b: Option<String>,
 
     /// The channel in every packet; packets of others are counted and dropped.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, help_heading = "Lines", value_name = "N", default_value_t = 0)]
     pub channel: u16,
 }
 
@@ -114,11 +118,10 @@ pub fn interface(name: Option<&str>) -> anyhow::Result<Interface> {
 
 /// How threads wait.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Threads")]
 pub struct IdleArgs {
     /// How busy threads wait: spin (fastest, a core each), yield (spins, but lets others run) or
     /// park (sleeps). By default spin if this machine has cores to spare, otherwise yield.
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, help_heading = "Threads", value_name = "HOW")]
     pub idle: Option<Idle>,
 }
 

@@ -3,12 +3,19 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::TERM_SIGNALS;
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use tickcast_net::thread::spawn_named;
+
+/// Signals so close together are one request: `timeout` and shells send one to a process and again
+/// to its group.
+const ONE_REQUEST: Duration = Duration::from_secs(1);
 
 /// Whether somebody asked the program to stop. The first request only sets this, so that a command
-/// can end cleanly; the second one ends the program at once, with exit code 130.
+/// can end cleanly; a second one, at least a second later, ends the program at once, with exit
+/// code 130.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -16,19 +23,27 @@ impl Interrupt {
     /// Watches from now on.
     ///
     /// # Errors
-    /// When the operating system refuses the signal handlers.
+    /// When the operating system refuses the signal handlers or the thread that waits for them.
     pub fn watch() -> io::Result<Interrupt> {
         let asked = Arc::new(AtomicBool::new(false));
-        for &signal in TERM_SIGNALS {
-            // The order matters: the first signal finds the flag down, and the second one up.
-            flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked))?;
-            flag::register(signal, Arc::clone(&asked))?;
-        }
-        Ok(Interrupt(asked))
+        let interrupt = Interrupt(Arc::clone(&asked));
+        let signals = Signals::new(TERM_SIGNALS)?;
+        spawn_named("tc-signals", None, move || wait(signals, &asked)).map_err(io::Error::other)?;
+        Ok(interrupt)
     }
 
     /// Whether a stop was asked for.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn wait(mut signals: Signals, asked: &AtomicBool) {
+    let mut first: Option<Instant> = None;
+    for _ in signals.forever() {
+        asked.store(true, Ordering::Relaxed);
+        if first.get_or_insert_with(Instant::now).elapsed() >= ONE_REQUEST {
+            std::process::exit(130);
+        }
     }
 }
