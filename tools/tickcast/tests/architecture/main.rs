@@ -29,9 +29,13 @@ fn files(folder: &str) -> Vec<String> {
         for entry in fs::read_dir(&folder).expect("folder of the repository") {
             let path = entry.expect("entry of the repository").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // A folder in a clone, a file in a further work tree of it.
+            if name == ".git" {
+                continue;
+            }
             if path.is_dir() {
                 let is_built = name == "target" || name.starts_with("target-");
-                if !is_built && name != ".git" {
+                if !is_built {
                     open.push(path);
                 }
             } else if let Ok(inside) = path.strip_prefix(&root) {
