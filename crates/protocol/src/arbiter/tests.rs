@@ -613,6 +613,29 @@ fn a_wild_seq_needs_a_second_witness() {
 }
 
 #[test]
+fn other_channels_and_applications_are_counted_and_dropped() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 1));
+    let header = PacketHeader::data(SESSION, 9, 2, 1).with_ts_sent(SESSION);
+    let packet = [header.as_bytes(), published(2).as_bytes()].concat();
+    assert_eq!(bench.a(&packet), "");
+    assert_eq!(bench.a(b"GET / HTTP/1.1"), "");
+    assert_eq!(bench.a(&[0; 2_000]), "");
+    let mut newer = data(2, 1);
+    newer[4] = 2;
+    assert_eq!(bench.a(&newer), "");
+    let line = bench.arbiter.counters().lines[0];
+    let counted = (
+        line.other_channel,
+        line.truncated,
+        line.foreign,
+        line.newer_version,
+    );
+    assert_eq!((counted, line.refused()), ((1, 1, 1, 1), 4));
+    assert_eq!(bench.both(&data(2, 1)), "A 2..=2\n");
+}
+
+#[test]
 fn damaged_sessions_do_not_take_over() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 1));
