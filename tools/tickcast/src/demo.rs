@@ -18,10 +18,11 @@ use tickcast_subscriber::{
     SubscriberConfig, ThreadConfig,
 };
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
-use tickcast_wire::{Digest, Tick};
+use tickcast_wire::Tick;
 
 use crate::feed::{IdleArgs, Share, interface};
 use crate::interrupt::Interrupt;
+use crate::losses::Losses;
 use crate::measure::Measure;
 use crate::show::{self, BOLD, RED};
 use crate::strategies::Checksum;
@@ -122,6 +123,7 @@ struct Report {
     published: u64,
     delivered: Vec<u64>,
     lost: Vec<u64>,
+    losses: Vec<Losses>,
     duplicates: u64,
     retransmitted: u64,
     snapshots: u64,
@@ -332,7 +334,7 @@ fn watch(
         bar.set_position(running.publisher.published());
         measure.poll(&mut running.subscriber)?;
         while let Some(alarm) = running.subscriber.next_alarm() {
-            tracing::warn!(?alarm, "the subscriber reports");
+            tracing::warn!("{}", show::alarm(alarm));
         }
         if interrupt.is_set() {
             running.publisher.stop();
@@ -356,17 +358,17 @@ fn report(
     strategies: &[Attached<Checksum>],
     latency: Latency,
 ) -> anyhow::Result<Report> {
-    let mut outcomes: Vec<(Account, Digest)> = Vec::new();
+    let mut outcomes: Vec<(Account, Checksum)> = Vec::new();
     for strategy in strategies {
         let outcome = stopped
             .take(strategy)
             .context("a strategy's thread is gone")?;
-        outcomes.push((outcome.account, outcome.strategy.digest()));
+        outcomes.push((outcome.account, outcome.strategy));
     }
     let counters = stopped.stats.counters;
-    let kept = outcomes.iter().all(|(account, digest)| {
+    let kept = outcomes.iter().all(|(account, strategy)| {
         account.delivered + account.lost == summary.published
-            && (account.lost > 0 || *digest == summary.digest)
+            && (account.lost > 0 || strategy.digest() == summary.digest)
     });
     let last_delivered = outcomes
         .iter()
@@ -384,6 +386,10 @@ fn report(
             .map(|(account, _)| account.delivered)
             .collect(),
         lost: outcomes.iter().map(|(account, _)| account.lost).collect(),
+        losses: outcomes
+            .iter()
+            .map(|(_, strategy)| strategy.losses().clone())
+            .collect(),
         duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
         retransmitted: counters.retransmitted,
         snapshots: counters.snapshots,
@@ -391,7 +397,7 @@ fn report(
         digest_published: summary.digest.to_string(),
         digest_delivered: outcomes
             .iter()
-            .map(|(_, digest)| digest.to_string())
+            .map(|(_, strategy)| strategy.digest().to_string())
             .collect(),
         elapsed_s,
         ticks_per_s: if elapsed_ns == 0 {
@@ -511,6 +517,7 @@ fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::Result<()> 
             show::count(lost),
             show::count(*published),
         )?;
+        report.losses[at].write(out)?;
     }
     writeln!(
         out,

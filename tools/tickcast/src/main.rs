@@ -7,6 +7,7 @@ mod feed;
 mod generate;
 mod inspect;
 mod interrupt;
+mod losses;
 mod measure;
 mod output;
 mod progress;

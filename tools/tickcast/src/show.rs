@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
+use tickcast_subscriber::Alarm;
 use tickcast_wire::{NANOS_PER_UNIT, UNDEFINED_PRICE};
 
 /// For headings.
@@ -90,6 +91,20 @@ pub fn time(nanos: u64) -> String {
 pub fn notices(notices: &[String]) {
     for notice in notices {
         anstream::eprintln!("{YELLOW}notice:{YELLOW:#} {notice}");
+    }
+}
+
+/// What an operator should know, in words.
+pub fn alarm(alarm: Alarm) -> String {
+    match alarm {
+        Alarm::LineDown(line) => format!("line {line:?} is silent: no packet, no heartbeat"),
+        Alarm::LineUp(line) => format!("line {line:?} is back"),
+        Alarm::DuplicateDiffers { line, first_seq } => format!(
+            "the packet from seq {first_seq} came again on line {line:?} with other bytes: the first was delivered"
+        ),
+        Alarm::JoinedWithoutSnapshot { first_seq } => format!(
+            "no snapshot came in time: the stream goes on from seq {first_seq} without the state before"
+        ),
     }
 }
 

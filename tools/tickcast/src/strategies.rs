@@ -10,6 +10,7 @@ use tickcast_subscriber::{Loss, Origin, Provenance, SessionStart, Strategy};
 use tickcast_tickfile::{TickWriter, WriteError};
 use tickcast_wire::{Body, Digest, Quote, Symbol, Tick};
 
+use crate::losses::{self, Losses};
 use crate::show;
 
 /// What `subscribe` does with the ticks.
@@ -25,16 +26,22 @@ pub enum Choice {
     Vwap,
 }
 
-/// Takes the digest of everything delivered.
+/// Takes the digest of everything delivered, and names what is lost.
 #[derive(Debug, Default)]
 pub struct Checksum {
     digest: Digest,
+    losses: Losses,
 }
 
 impl Checksum {
     /// The digest of the ticks delivered in the current session, in order.
     pub const fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// What was lost, in all sessions.
+    pub const fn losses(&self) -> &Losses {
+        &self.losses
     }
 }
 
@@ -47,6 +54,10 @@ impl Strategy for Checksum {
         if origin.provenance != Provenance::Snapshot {
             self.digest.update_all(ticks);
         }
+    }
+
+    fn on_gap(&mut self, loss: &Loss) {
+        self.losses.add(loss);
     }
 
     fn on_session(&mut self, _start: &SessionStart) {
@@ -100,6 +111,11 @@ impl Follow {
     /// The digest of everything delivered, of all symbols.
     pub const fn digest(&self) -> Digest {
         self.checksum.digest()
+    }
+
+    /// What was lost, in all sessions.
+    pub const fn losses(&self) -> &Losses {
+        self.checksum.losses()
     }
 
     /// Symbols that were asked for and never defined.
@@ -199,12 +215,11 @@ impl Strategy for Follow {
     }
 
     fn on_gap(&mut self, loss: &Loss) {
+        self.checksum.on_gap(loss);
         if self.choice == Choice::Print {
-            let last = loss.first_seq + (loss.count - 1);
-            self.print(&format!(
-                "lost {}..={last} ({:?})",
-                loss.first_seq, loss.cause
-            ));
+            let (first, last) = (loss.first_seq, loss.first_seq + (loss.count - 1));
+            let why = losses::name(loss.cause);
+            self.print(&format!("lost {first}..={last}: {why}"));
         }
     }
 

@@ -21,6 +21,7 @@ use tracing::info;
 use crate::Outcome;
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes};
 use crate::interrupt::Interrupt;
+use crate::losses::Losses;
 use crate::measure::Measure;
 use crate::show::{self, BOLD};
 use crate::strategies::{Choice, Follow, Record};
@@ -187,6 +188,7 @@ struct Report {
     next_seq: u64,
     delivered: u64,
     lost: u64,
+    losses: Losses,
     snapshot_ticks: u64,
     duplicates: u64,
     retransmitted: u64,
@@ -313,12 +315,15 @@ fn attach_recorder(
 ) -> anyhow::Result<Attached<Record>> {
     let path = args.record.as_deref().context("a recording needs a file")?;
     let context = || format!("cannot record to {}", path.display());
-    if path.symlink_metadata().is_ok() {
+    if let Ok(there) = path.symlink_metadata() {
         if !args.force {
             bail!(
                 "{} exists; name another file, or replace it with --force",
                 path.display()
             );
+        }
+        if !there.is_file() {
+            bail!("{} is not a file; name another one", path.display());
         }
         std::fs::remove_file(path).with_context(context)?;
     }
@@ -372,7 +377,7 @@ fn watch(
         std::thread::sleep(LOOK_EVERY);
         measure.poll(subscriber)?;
         while let Some(alarm) = subscriber.next_alarm() {
-            tracing::warn!(?alarm, "the subscriber reports");
+            tracing::warn!("{}", show::alarm(alarm));
         }
     }
     Ok(())
@@ -392,6 +397,7 @@ fn report(
         next_seq: stats.next_seq,
         delivered: account.delivered,
         lost: account.lost,
+        losses: strategy.losses().clone(),
         snapshot_ticks: account.snapshot_ticks,
         duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
         retransmitted: counters.retransmitted,
@@ -419,6 +425,7 @@ fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         report.sessions,
         report.digest
     )?;
+    report.losses.write(out)?;
     writeln!(
         out,
         "  duplicates {}, gaps {}, retransmitted {}, snapshots {} ({} ticks of state)",

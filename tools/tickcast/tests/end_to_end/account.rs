@@ -41,7 +41,7 @@ pub fn sessions(lines: &[String]) -> Vec<Session> {
             session.as_of = Some(as_of.parse().expect("a seq"));
         } else if let Some(range) = line.strip_prefix("lost ") {
             let (first, last) = range.split_once("..=").expect("a range");
-            let last = last.split_whitespace().next().expect("a last seq");
+            let last = last.split(':').next().expect("a last seq");
             let (first, last): (u64, u64) =
                 (first.parse().expect("seq"), last.parse().expect("seq"));
             assert_eq!(first, session.next_seq(), "{line}");

@@ -1,9 +1,11 @@
 //! Loss on purpose: healed by the other line, by recovery, or named.
 
+use serde_json::Value;
+
 use crate::account::sessions;
 use crate::demo::kept;
 use crate::feed::{Feed, folder, free_address, market};
-use crate::program::{count, json};
+use crate::program::{Program, count, json, tickcast};
 
 #[test]
 fn on_both_lines_is_retransmitted() {
@@ -36,7 +38,7 @@ fn one_line_dead_and_the_other_lossy() {
 }
 
 /// What cannot be asked for again is named, tick by tick, and the exit code says so.
-fn is_named(recovery: &str) {
+fn is_named(recovery: &str, cause: &str) {
     let folder = folder();
     let file = market(folder.path(), 20_000);
     let feed = Feed::on_loopback();
@@ -55,6 +57,8 @@ fn is_named(recovery: &str) {
     let (delivered, lost) = (count(&result, "delivered"), count(&result, "lost"));
     assert!(lost > 0, "{result}");
     assert_eq!(delivered + lost, 20_000);
+    assert_eq!(in_ranges(&result["losses"]), lost);
+    assert_eq!(result["losses"][0]["cause"], cause);
     assert_eq!(count(&published, "published"), 20_000);
     let sessions = sessions(&ended.out);
     assert_eq!(sessions.len(), 1);
@@ -62,12 +66,48 @@ fn is_named(recovery: &str) {
     assert_eq!((sessions[0].delivered, sessions[0].lost), (delivered, lost));
 }
 
+/// The ticks in these ranges.
+fn in_ranges(losses: &Value) -> u64 {
+    let ranges = losses.as_array().expect("ranges");
+    ranges
+        .iter()
+        .map(|range| count(range, "last_seq") + 1 - count(range, "first_seq"))
+        .sum()
+}
+
 #[test]
 fn without_recovery_is_named() {
-    is_named("none");
+    is_named("none", "there is no recovery server");
 }
 
 #[test]
 fn with_a_dead_recovery_server_is_named() {
-    is_named(&free_address(std::process::id()).to_string());
+    let dead = free_address(std::process::id()).to_string();
+    is_named(&dead, "recovery did not bring them in time");
+}
+
+/// The strategy that only counts names what is lost too, for people.
+#[test]
+fn people_read_what_is_lost() {
+    let folder = folder();
+    let file = market(folder.path(), 5_000);
+    let feed = Feed::on_loopback();
+    let subscribe = [
+        "subscribe",
+        "--line-a",
+        &feed.line_a,
+        "--line-b",
+        "none",
+        "--recovery",
+        "none",
+    ];
+    let lossy = ["--from", "start", "--drop-a", "5%"];
+    let mut subscriber = Program::start(tickcast(&[&subscribe[..], &lossy].concat()));
+    subscriber.wait_until_it_says("subscribing");
+    feed.publisher(&file, &["--speed", "20000/s"])
+        .finish()
+        .expect(0);
+    let said = subscriber.finish().expect(3).out.join("\n");
+    assert!(said.contains("  lost "), "{said}");
+    assert!(said.contains(": there is no recovery server"), "{said}");
 }

@@ -19,6 +19,7 @@ enum Line {
 /// A running program, which is killed when it is dropped.
 pub struct Program {
     what: String,
+    started: Instant,
     child: Child,
     lines: Receiver<Line>,
     out: Vec<String>,
@@ -65,6 +66,7 @@ impl Program {
         read_lines(stderr, sender, Line::Err);
         Program {
             what,
+            started: Instant::now(),
             child,
             lines,
             out: Vec::new(),
@@ -98,6 +100,14 @@ impl Program {
     pub fn kill(mut self) -> Ended {
         self.child.kill().expect("SIGKILL");
         self.end()
+    }
+
+    /// Whether it has ended; a failure when it should have long ago.
+    pub fn has_ended(&mut self) -> bool {
+        if self.started.elapsed() > PATIENCE {
+            self.fail("it does not end");
+        }
+        self.child.try_wait().expect("its status").is_some()
     }
 
     /// Waits for its end.

@@ -1,0 +1,139 @@
+//! Lost ticks, by name.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use tickcast_subscriber::{Loss, LossCause};
+
+use crate::show;
+
+/// Ranges that are kept; what is lost in others only counts as lost.
+const MOST: usize = 10_000;
+/// Ranges that people are shown.
+const MOST_SHOWN: usize = 20;
+
+/// Ticks lost in a row, for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Range {
+    session: u64,
+    first_seq: u64,
+    last_seq: u64,
+    cause: &'static str,
+}
+
+/// What one strategy lost: an object a range.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Losses {
+    ranges: Vec<Range>,
+}
+
+impl Losses {
+    /// Nothing yet, with room for all there may be: an inline strategy must not allocate.
+    pub fn new() -> Losses {
+        Losses {
+            ranges: Vec::with_capacity(MOST),
+        }
+    }
+
+    /// Adds a loss.
+    pub fn add(&mut self, loss: &Loss) {
+        let (first_seq, last_seq) = (loss.first_seq, loss.first_seq + (loss.count - 1));
+        let (session, cause) = (loss.session, name(loss.cause));
+        if let Some(last) = self.ranges.last_mut()
+            && (last.session, last.cause, last.last_seq + 1) == (session, cause, first_seq)
+        {
+            last.last_seq = last_seq;
+        } else if self.ranges.len() < MOST {
+            self.ranges.push(Range {
+                session,
+                first_seq,
+                last_seq,
+                cause,
+            });
+        }
+    }
+
+    /// Names them, for people.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        for range in self.ranges.iter().take(MOST_SHOWN) {
+            let (session, first, last) = (range.session, range.first_seq, range.last_seq);
+            writeln!(
+                out,
+                "  lost {first}..={last} of session {session}: {}",
+                range.cause
+            )?;
+        }
+        if self.ranges.len() > MOST_SHOWN {
+            let more = show::count((self.ranges.len() - MOST_SHOWN) as u64);
+            writeln!(out, "  and {more} more ranges, which --json names")?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for Losses {
+    fn default() -> Losses {
+        Losses::new()
+    }
+}
+
+/// Why ticks are lost, in words.
+pub const fn name(cause: LossCause) -> &'static str {
+    match cause {
+        LossCause::NoRecovery => "there is no recovery server",
+        LossCause::RecoveryDeadline => "recovery did not bring them in time",
+        LossCause::Snapshot => "the publisher had them no more, a snapshot took their place",
+        LossCause::SessionChange => "the publisher started a new session",
+        LossCause::Lapped => "the strategy was slower than the queue is long",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(first_seq: u64, count: u64, cause: LossCause) -> Loss {
+        Loss {
+            session: 7,
+            first_seq,
+            count,
+            cause,
+        }
+    }
+
+    #[test]
+    fn losses_in_a_row_are_one_range() {
+        let mut losses = Losses::new();
+        losses.add(&loss(5, 3, LossCause::Lapped));
+        losses.add(&loss(8, 1, LossCause::Lapped));
+        losses.add(&loss(9, 1, LossCause::NoRecovery));
+        losses.add(&loss(11, 1, LossCause::NoRecovery));
+        let ranges: Vec<_> = losses
+            .ranges
+            .iter()
+            .map(|r| (r.first_seq, r.last_seq))
+            .collect();
+        assert_eq!(ranges, [(5, 8), (9, 9), (11, 11)]);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_people_see_the_first() {
+        let mut losses = Losses::new();
+        let room = losses.ranges.capacity();
+        for at in 0..2 * MOST as u64 {
+            losses.add(&loss(1 + 2 * at, 1, LossCause::NoRecovery));
+        }
+        assert_eq!(losses.ranges.len(), MOST);
+        assert_eq!(losses.ranges.capacity(), room);
+        let mut shown = Vec::new();
+        losses.write(&mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(shown.lines().count(), MOST_SHOWN + 1);
+        assert!(shown.starts_with("  lost 1..=1 of session 7: there is no recovery server\n"));
+        assert!(shown.ends_with("and 9,980 more ranges, which --json names\n"));
+    }
+}
