@@ -259,6 +259,10 @@ impl RecoveryClient {
             read_in_time(&mut stream, reply.as_mut_bytes())?;
             let status = reply.check(request).map_err(io::Error::other)?;
             if status == ReplyStatus::Ok {
+                // Ticks of another session carry the same seqs and would pass for those asked for.
+                if reply.session() != request.session() {
+                    return Err(io::Error::other("the server answers for another session"));
+                }
                 self.take_ticks(&mut stream, request, &reply)?;
             } else {
                 tracing::debug!(?status, detail = reply.detail(), "recovery request refused");

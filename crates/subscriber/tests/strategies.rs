@@ -1,0 +1,195 @@
+//! Strategies that behave badly beside good ones, and what a subscriber refuses to start with.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use support::{
+    Checker, Feed, assert_kept, refuse, serve, thread, wait_for, wait_for_end, wait_until,
+};
+use tickcast_subscriber::{
+    Event, LossCause, Origin, StartError, Strategy, SubscriberBuilder, ThreadConfig,
+};
+use tickcast_wire::{ReplyStatus, Tick};
+
+const PACKETS: u64 = 2_000;
+const TICKS: u64 = PACKETS * 21;
+
+/// Sleeps with the first tick, until it is told to go on.
+struct Sleeper(mpsc::Receiver<()>);
+
+impl Strategy for Sleeper {
+    fn on_tick(&mut self, _tick: &Tick, _origin: &Origin) {
+        // Once the other end is gone, this returns at once.
+        let _ = self.0.recv();
+    }
+}
+
+/// Panics with this tick.
+struct PanicsAt(u64);
+
+impl Strategy for PanicsAt {
+    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
+        assert!(tick.seq() < self.0, "tick {} is too much", tick.seq());
+    }
+}
+
+#[test]
+fn a_good_strategy_notices_nothing_of_bad_ones() {
+    let mut feed = Feed::new();
+    let mut config = feed.subscriber(None);
+    config.queue_lines = 1_024;
+    let mut builder = SubscriberBuilder::new(config);
+    let (wake, sleep) = mpsc::channel();
+    let sleeper = builder
+        .attach(Sleeper(sleep), &thread("tc-sleeper"))
+        .unwrap();
+    let panics = builder.attach(PanicsAt(100), &thread("tc-panics")).unwrap();
+    let mut never_reads = builder.reader();
+    let inline = builder.attach_inline(Checker::default());
+    let inline_panics = builder.attach_inline(PanicsAt(50));
+    let inline_after = builder.attach_inline(Checker::default());
+    let queued = builder
+        .attach(Checker::default(), &thread("tc-good"))
+        .unwrap();
+    let mut subscriber = builder.start().unwrap();
+
+    for packet in 0..PACKETS {
+        feed.publish(21);
+        // The good reader of the queue may not be lapped, so it is waited for now and then.
+        if packet % 20 == 19 {
+            let so_far = (packet + 1) * 21;
+            wait_for(&mut subscriber, "received", |stats| stats.next_seq > so_far);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    feed.end();
+    wait_for(&mut subscriber, "ended", |stats| stats.ended);
+    assert!(!subscriber.has_ended(), "two have not read everything");
+    drop(wake);
+    let mut stopped = subscriber.stop();
+    assert_eq!(stopped.failed_threads, 0);
+
+    for good in [&inline, &inline_after] {
+        let outcome = stopped.take(good).unwrap();
+        assert_kept(&outcome, TICKS);
+        assert_eq!(outcome.account.lost, 0);
+    }
+    let outcome = stopped.take(&queued).unwrap();
+    assert_kept(&outcome, TICKS);
+
+    let outcome = stopped.take(&panics).unwrap();
+    assert_eq!(outcome.panic.as_deref(), Some("tick 100 is too much"));
+    let outcome = stopped.take(&inline_panics).unwrap();
+    assert_eq!(outcome.panic.as_deref(), Some("tick 50 is too much"));
+    assert!(outcome.account.delivered < 100, "it is not called again");
+
+    let outcome = stopped.take(&sleeper).unwrap();
+    assert_eq!(outcome.account.delivered + outcome.account.lost, TICKS);
+    assert!(outcome.account.lost > 0, "it slept through most of it");
+
+    let (mut delivered, mut lost) = (0, 0);
+    while let Some(event) = never_reads.read() {
+        match event {
+            Event::Ticks(ticks, _) => delivered += ticks.len() as u64,
+            Event::Lost(loss) => {
+                assert_eq!(loss.cause, LossCause::Lapped);
+                lost += loss.count;
+            }
+            _ => {}
+        }
+    }
+    assert!(never_reads.is_closed());
+    assert_eq!((delivered + lost, never_reads.lapped()), (TICKS, 1));
+}
+
+/// Tells when it is dropped.
+struct Dropped(Arc<AtomicBool>);
+
+impl Strategy for Dropped {
+    fn on_tick(&mut self, _tick: &Tick, _origin: &Origin) {}
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn flow_control_that_is_refused_is_a_typed_error_and_nothing_runs() {
+    let feed = Feed::new();
+    let server = serve(|request, stream| refuse(request, stream, ReplyStatus::FlowControlOff, 0));
+    let mut config = feed.subscriber(Some(server));
+    config.flow_control = true;
+    let mut builder = SubscriberBuilder::new(config);
+    let dropped = Arc::new(AtomicBool::new(false));
+    builder
+        .attach(Dropped(Arc::clone(&dropped)), &thread("tc-dropped"))
+        .unwrap();
+    let Err(StartError::FlowControlRefused { server: by, status }) = builder.start() else {
+        panic!("not refused");
+    };
+    assert_eq!((by, status), (server, ReplyStatus::FlowControlOff));
+    wait_until("the strategy's thread over", || {
+        dropped.load(Ordering::Relaxed)
+    });
+}
+
+#[test]
+fn flow_control_without_a_server_is_a_typed_error() {
+    let feed = Feed::new();
+    let mut config = feed.subscriber(None);
+    config.flow_control = true;
+    let outcome = SubscriberBuilder::new(config).start();
+    assert!(matches!(
+        outcome,
+        Err(StartError::FlowControlWithoutRecovery)
+    ));
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut config = feed.subscriber(Some(address));
+    config.flow_control = true;
+    let outcome = SubscriberBuilder::new(config).start();
+    assert!(matches!(outcome, Err(StartError::FlowControl { server, .. }) if server == address));
+}
+
+#[test]
+fn a_core_that_is_not_there_is_a_typed_error() {
+    let feed = Feed::new();
+    let config = feed.subscriber(None);
+    let mut builder = SubscriberBuilder::new(config.clone());
+    let nowhere = ThreadConfig {
+        core: Some(100_000),
+        ..thread("tc-nowhere")
+    };
+    let attached = builder.attach(Checker::default(), &nowhere);
+    assert!(matches!(attached, Err(StartError::Thread(_))));
+
+    let mut config = config;
+    config.core = Some(100_000);
+    let outcome = SubscriberBuilder::new(config).start();
+    assert!(matches!(outcome, Err(StartError::Thread(_))));
+}
+
+#[test]
+fn a_queue_that_is_too_short_is_made_longer() {
+    let mut feed = Feed::new();
+    let mut config = feed.subscriber(None);
+    config.queue_lines = 1;
+    let mut builder = SubscriberBuilder::new(config);
+    let checker = builder
+        .attach(Checker::default(), &thread("tc-checker"))
+        .unwrap();
+    let mut subscriber = builder.start().unwrap();
+    feed.publish(63);
+    feed.publish(21);
+    feed.end();
+    wait_for_end(&mut subscriber);
+    let outcome = subscriber.stop().take(&checker).unwrap();
+    assert_kept(&outcome, 84);
+}
