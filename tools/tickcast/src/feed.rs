@@ -74,6 +74,7 @@ pub struct LineArgs {
     /// Group and port of line B, which carries the same packets; or none.
     #[arg(
         long,
+        help_heading = "Lines",
         value_name = "GROUP:PORT|none",
         default_value = "239.192.7.2:14002"
     )]

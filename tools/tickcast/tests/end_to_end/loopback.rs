@@ -27,3 +27,8 @@ fn subscriber_killed() {
 fn receive_buffer_too_small() {
     stories::receive_buffer_too_small(&Feed::on_loopback());
 }
+
+#[test]
+fn subscriber_paused() {
+    stories::subscriber_paused(&Feed::on_loopback());
+}

@@ -53,29 +53,28 @@ fn ip(arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Two namespaces, joined by a pair of interfaces that are both called `veth0`.
+/// Two namespaces, joined by two pairs of interfaces, called `veth0` and `veth1` in both.
 pub struct Pair {
     pub left: Namespace,
     pub right: Namespace,
 }
 
 impl Pair {
-    /// `10.77.0.1` and `fd77::1` on the left, `.2` and `::2` on the right.
+    /// `10.77.0.1` and `fd77:0::1` on `veth0` on the left, `10.77.1.1` and `fd77:1::1` on `veth1`;
+    /// on the right the same with `.2` and `::2`.
     pub fn new() -> Option<Pair> {
         let (left, right) = (Namespace::new()?, Namespace::new()?);
-        let peer = ["peer", "name", "veth0", "netns", right.name()];
-        left.ip(&[&["link", "add", "veth0", "type", "veth"], &peer[..]].concat());
-        for (side, number) in [(&left, 1), (&right, 2)] {
-            side.ip(&[
-                "address",
-                "add",
-                &format!("10.77.0.{number}/24"),
-                "dev",
-                "veth0",
-            ]);
-            let v6 = format!("fd77::{number}/64");
-            side.ip(&["address", "add", &v6, "dev", "veth0", "nodad"]);
-            side.ip(&["link", "set", "veth0", "up"]);
+        for net in [0, 1] {
+            let name = &format!("veth{net}");
+            let peer = ["peer", "name", name, "netns", right.name()];
+            left.ip(&[&["link", "add", name, "type", "veth"], &peer[..]].concat());
+            for (side, host) in [(&left, 1), (&right, 2)] {
+                let v4 = format!("10.77.{net}.{host}/24");
+                side.ip(&["address", "add", &v4, "dev", name]);
+                let v6 = format!("fd77:{net}::{host}/64");
+                side.ip(&["address", "add", &v6, "dev", name, "nodad"]);
+                side.ip(&["link", "set", name, "up"]);
+            }
         }
         Some(Pair { left, right })
     }

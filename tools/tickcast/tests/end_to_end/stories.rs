@@ -1,5 +1,7 @@
 //! What two processes go through, wherever they run.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use crate::account::{Session, seq, sessions};
@@ -164,6 +166,54 @@ pub fn subscriber_killed(feed: &Feed) {
         count(&published, "published") - as_of
     );
     assert_eq!(sessions(&ended.out).len(), 1);
+}
+
+/// Something happens to the network half-way; every tick arrives all the same.
+pub fn network_cut(feed: &Feed, more: &[&str], happens: &mut dyn FnMut(&mut Program)) {
+    let folder = folder();
+    let file = market(folder.path(), TICKS);
+    let publisher = feed.publisher(&file, &[&["--speed", PACE], more].concat());
+    let print = ["--from", "start", "--strategy", "print"];
+    let mut subscriber = feed.subscriber(&[&print, more].concat());
+    let seq = wait_for_seq(&mut subscriber, HALF_WAY);
+    happens(&mut subscriber);
+    wait_for_seq(&mut subscriber, seq + HALF_WAY);
+    publisher.signal(Signal::INT);
+
+    let published = publisher.finish().expect(130).json();
+    let ended = subscriber.finish().expect(0);
+    let result = ended.json();
+    assert_eq!(result["delivered"], published["published"]);
+    assert_eq!(result["digest"], published["digest"]);
+    assert_eq!(count(&result, "lost"), 0);
+    assert_eq!(count(&result, "sessions"), 1);
+    assert_eq!(sessions(&ended.out).len(), 1);
+}
+
+/// The subscriber's process stands still while its small receive buffer runs over.
+pub fn subscriber_paused(feed: &Feed) {
+    let folder = folder();
+    let file = market(folder.path(), TICKS);
+    let publisher = feed.publisher(&file, &["--speed", "20000/s"]);
+    let print = ["--from", "start", "--strategy", "print"];
+    let small = ["--receive-buffer", "16KiB"];
+    let mut subscriber = feed.subscriber(&[&print[..], &small].concat());
+    let seq = wait_for_seq(&mut subscriber, HALF_WAY);
+    subscriber.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(300));
+    subscriber.signal(Signal::CONT);
+    wait_for_seq(&mut subscriber, seq + 10_000);
+    publisher.signal(Signal::INT);
+
+    let published = publisher.finish().expect(130).json();
+    let result = subscriber.finish().expect(0).json();
+    assert_eq!(result["delivered"], published["published"]);
+    assert_eq!(result["digest"], published["digest"]);
+    assert!(
+        result["dropped_by_kernel"][0].as_u64() > Some(0),
+        "{result}"
+    );
+    assert!(count(&result, "retransmitted") > 0, "{result}");
 }
 
 /// A receive buffer that is much too small at a high rate: the kernel drops, says so, and every

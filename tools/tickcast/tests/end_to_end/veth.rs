@@ -11,29 +11,34 @@ fn host(namespace: &Namespace, interface: &'static str) -> Host {
     }
 }
 
-/// Tells the story across a pair, with these groups and this address of the publisher.
-fn across(lines: [&str; 2], recovery: &str, story: fn(&Feed)) {
-    let Some(pair) = Pair::new() else {
-        return;
-    };
-    story(&Feed {
+/// A feed across `veth0`, with these groups and this address of the publisher.
+fn across(pair: &Pair, lines: [&str; 2], recovery: &str) -> Feed {
+    Feed {
         line_a: lines[0].into(),
         line_b: lines[1].into(),
         recovery: recovery.into(),
         publisher: host(&pair.left, "veth0"),
         subscriber: host(&pair.right, "veth0"),
-    });
+    }
+}
+
+fn ipv4(pair: &Pair) -> Feed {
+    let lines = ["239.192.7.1:14001", "239.192.7.2:14002"];
+    across(pair, lines, "10.77.0.1:14000")
 }
 
 fn over_ipv4(story: fn(&Feed)) {
-    let lines = ["239.192.7.1:14001", "239.192.7.2:14002"];
-    across(lines, "10.77.0.1:14000", story);
+    if let Some(pair) = Pair::new() {
+        story(&ipv4(&pair));
+    }
 }
 
 /// A group of the link and one of the site.
 fn over_ipv6(story: fn(&Feed)) {
-    let lines = ["[ff12::7:1]:14001", "[ff15::7:2]:14002"];
-    across(lines, "[fd77::1]:14000", story);
+    if let Some(pair) = Pair::new() {
+        let lines = ["[ff12::7:1]:14001", "[ff15::7:2]:14002"];
+        story(&across(&pair, lines, "[fd77:0::1]:14000"));
+    }
 }
 
 #[test]
@@ -59,6 +64,33 @@ fn subscriber_killed() {
 #[test]
 fn receive_buffer_too_small() {
     over_ipv4(stories::receive_buffer_too_small);
+}
+
+/// The network of line B goes down: nobody notices but the operator.
+#[test]
+fn one_network_cut() {
+    let Some(pair) = Pair::new() else {
+        return;
+    };
+    let two = ["--interface-b", "veth1"];
+    stories::network_cut(&ipv4(&pair), &two, &mut |subscriber| {
+        pair.right.ip(&["link", "set", "veth1", "down"]);
+        subscriber.wait_until_it_says("line B is silent");
+    });
+}
+
+/// The only network goes down and comes back: what was missed is asked for again.
+#[test]
+fn the_network_cut_for_a_while() {
+    let Some(pair) = Pair::new() else {
+        return;
+    };
+    stories::network_cut(&ipv4(&pair), &[], &mut |subscriber| {
+        pair.right.ip(&["link", "set", "veth0", "down"]);
+        subscriber.wait_until_it_says("line A is silent");
+        pair.right.ip(&["link", "set", "veth0", "up"]);
+        subscriber.wait_until_it_says("line A is back");
+    });
 }
 
 #[test]
