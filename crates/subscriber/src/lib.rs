@@ -10,31 +10,46 @@
 //! TCP. Latency is counted from the instant at which the publisher's schedule said that a tick
 //! leaves.
 //!
-//! ```no_run
+//! ```
 //! use tickcast_net::{Group, Interface, ReceiveConfig};
-//! use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder, SubscriberConfig};
+//! use tickcast_subscriber::{Origin, Start, Strategy, SubscriberBuilder, SubscriberConfig};
 //! use tickcast_wire::Tick;
 //!
-//! struct Print;
+//! /// Counts quotes.
+//! struct Quotes(u64);
 //!
-//! impl Strategy for Print {
+//! impl Strategy for Quotes {
 //!     fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
-//!         println!("{tick:?}");
+//!         self.0 += u64::from(tick.as_quote().is_some());
 //!     }
 //! }
 //!
+//! # use tickcast_net::SendConfig;
+//! # use tickcast_publisher::{FlowControl, InMemory, Publisher, PublisherConfig, Speed};
+//! # use tickcast_wire::{Quote, Venue};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let group: Group = "239.192.7.1:14001".parse()?;
-//! let line_a = ReceiveConfig::new(group, Interface::loopback()?);
-//! let mut builder = SubscriberBuilder::new(SubscriberConfig::new(line_a));
-//! let print = builder.attach_inline(Print);
+//! # let [_, b, c, d] = std::process::id().to_be_bytes();
+//! # let group: Group = format!("239.{}.{c}.{d}:14001", 128 + b % 64).parse()?;
+//! # let mut publish = PublisherConfig::new(SendConfig::new(group, Interface::loopback()?));
+//! # publish.flow_control = Some(FlowControl::default());
+//! # publish.speed = Speed::Max;
+//! # let quote = Tick::new(Quote::new(1, 2, 3, 4), Venue::SYNTHETIC, 1, 0);
+//! # let publisher = Publisher::start(publish, InMemory::new(vec![quote; 1_000]))?;
+//! # let recovery_server = publisher.recovery_addr();
+//! let mut config = SubscriberConfig::new(ReceiveConfig::new(group, Interface::loopback()?));
+//! config.recovery = recovery_server;
+//! config.arbiter.start = Start::Seq(1);
+//! # config.flow_control = true;
+//! let mut builder = SubscriberBuilder::new(config);
+//! let quotes = builder.attach_inline(Quotes(0));
 //! let subscriber = builder.start()?;
 //! while !subscriber.has_ended() {
-//!     std::thread::sleep(std::time::Duration::from_millis(10));
+//!     std::thread::sleep(std::time::Duration::from_millis(1));
 //! }
-//! let mut stopped = subscriber.stop();
-//! let account = stopped.take(&print).map(|outcome| outcome.account);
-//! println!("{account:?}");
+//! let outcome = subscriber.stop().take(&quotes).unwrap();
+//! assert_eq!(outcome.strategy.0, 1_000);
+//! assert_eq!((outcome.account.delivered, outcome.account.lost), (1_000, 0));
 //! # Ok(())
 //! # }
 //! ```
@@ -64,3 +79,8 @@ pub use subscriber::{
 pub use tickcast_protocol::{
     Alarm, ArbiterConfig, Counters, Line, LineCounters, Loss, LossCause, Provenance, Start,
 };
+
+/// The code in the document stays true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/subscriber.md")]
+struct Document;
