@@ -316,3 +316,32 @@ fn what_comes_late_by_a_line_is_not_delivered_again() {
     let duplicates = stopped.stats.counters.lines.map(|line| line.duplicates);
     assert_eq!(duplicates.iter().sum::<u64>(), 25 + 10);
 }
+
+#[test]
+fn a_restart_while_a_snapshot_is_awaited_ends_the_old_session_by_notice() {
+    let mut feed = Feed::new();
+    let server = serve(|request, stream| match request.check() {
+        Ok(RequestKind::Retransmit) => refuse(request, stream, ReplyStatus::TooOld, 14),
+        _ => true,
+    });
+    let mut config = feed.subscriber(Some(server));
+    config.arbiter.recovery_deadline = 60_000_000_000;
+    let mut builder = SubscriberBuilder::new(config);
+    let checker = builder
+        .attach(Checker::default(), &thread("tc-checker"))
+        .unwrap();
+    let mut subscriber = builder.start().unwrap();
+    feed.publish(10);
+    feed.skip(5);
+    feed.publish(15);
+    wait_for(&mut subscriber, "asked for a snapshot", |stats| {
+        stats.counters.snapshot_requests > 0
+    });
+    feed.restart();
+    feed.publish(12);
+    feed.end();
+    wait_for_end(&mut subscriber);
+    let outcome = subscriber.stop().take(&checker).unwrap();
+    assert_kept(&outcome, 30 + 12);
+    assert_eq!(outcome.strategy.lost(), [(11, 5, LossCause::SessionChange)]);
+}

@@ -171,6 +171,14 @@ impl Join {
     pub(super) fn is_done(&self) -> bool {
         *self == Join::Done
     }
+
+    /// Whether the sink has been told of the session.
+    pub(super) fn was_told(&self) -> bool {
+        match self {
+            Join::Done => true,
+            Join::Wanted(splice) => splice.joined,
+        }
+    }
 }
 
 impl Arbiter {

@@ -437,12 +437,13 @@ impl Arbiter {
     fn abandon_session(&mut self, previous: Option<(u64, u64)>, sink: &mut impl Sink) {
         if let Some((session, last_seq)) = previous
             && session == self.session
-            && last_seq >= self.highest
+            && (self.highest..u64::MAX).contains(&last_seq)
         {
             self.gaps.push(Gap::new(self.highest, last_seq + 1, 0));
             self.highest = last_seq + 1;
         }
-        if self.join.is_done() {
+        // Who was told of the session is owed the rest of it, even while a snapshot is awaited.
+        if self.join.was_told() {
             for gap in self.gaps.iter_mut() {
                 gap.given_up.get_or_insert(LossCause::SessionChange);
             }

@@ -500,6 +500,42 @@ fn a_restart_abandons_the_old_session_with_an_exact_notice() {
 }
 
 #[test]
+fn a_restart_while_a_snapshot_is_awaited_loses_the_rest_by_notice() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 2));
+    bench.both(&data(5, 1));
+    let request = bench.request_after_reordering();
+    bench.refuse(request.id(), ReplyStatus::TooOld, 5);
+    assert_eq!(bench.request(), Some((RequestKind::Snapshot, 4, 0)));
+    assert_eq!(
+        bench.a(&data_of(SESSION + 1, 1, 1)),
+        "lost 3..=4 SessionChange\nA 5..=5 held\nsession 1001 from 1 after None\nA 1..=1\n"
+    );
+    // A late joiner that was told of no session is owed nothing of it.
+    let mut bench = Bench::new(ArbiterConfig::default());
+    bench.both(&data(100, 5));
+    assert_eq!(
+        bench.a(&data_of(SESSION + 1, 1, 1)),
+        "session 1001 from 1 after None\nA 1..=1\n"
+    );
+}
+
+#[test]
+fn a_previous_session_without_end_is_not_believed() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 2));
+    let header = PacketHeader::data(SESSION + 1, 0, 1, 1)
+        .with_ts_sent(SESSION + 1)
+        .with_previous(SESSION, u64::MAX);
+    let packet = [header.as_bytes(), published(1).as_bytes()].concat();
+    let expected = format!(
+        "session 1001 from 1 after Some((1000, {}))\nA 1..=1\n",
+        u64::MAX
+    );
+    assert_eq!(bench.a(&packet), expected);
+}
+
+#[test]
 fn a_restart_wants_the_new_session_from_its_start() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 2));
