@@ -242,7 +242,7 @@ fn groups() -> anyhow::Result<[Group; 2]> {
 }
 
 fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
-    let interface = interface(args.interface.as_deref()).context("--interface")?;
+    let interface = interface(args.interface.as_deref())?;
     let lines = groups()?;
     let publisher = start_publisher(args, ticks, lines, &interface)?;
     let [line_a, line_b] = lines.map(|group| ReceiveConfig::new(group, interface.clone()));

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::Args;
 use tickcast_net::thread::available_cores;
@@ -98,13 +98,20 @@ impl LineArgs {
     /// The interfaces of lines A and B.
     ///
     /// # Errors
-    /// When there is no such interface; the message lists those there are.
+    /// When there is no such interface (the message lists those there are), or both lines are one.
     pub fn interfaces(&self) -> anyhow::Result<(Interface, Interface)> {
-        let a = interface(self.interface.as_deref()).context("--interface")?;
+        let a = interface(self.interface.as_deref())?;
         let b = match &self.interface_b {
-            Some(name) => interface(Some(name)).context("--interface-b")?,
+            Some(name) => Interface::find(name).context("--interface-b")?,
             None => a.clone(),
         };
+        if self.line_b.group() == Some(self.line_a) && a == b {
+            bail!(
+                "lines A and B are both {} on {}: give --line-b another group or port, or none",
+                self.line_a,
+                a.name()
+            );
+        }
         Ok((a, b))
     }
 }
@@ -114,7 +121,11 @@ impl LineArgs {
 /// # Errors
 /// When there is no such interface.
 pub fn interface(name: Option<&str>) -> anyhow::Result<Interface> {
-    Ok(name.map_or_else(Interface::loopback, Interface::find)?)
+    match name {
+        Some(name) => Interface::find(name).context("--interface"),
+        None => Interface::loopback()
+            .context("loopback is not up: `ip link set lo up`, or choose an --interface"),
+    }
 }
 
 /// How threads wait.

@@ -95,13 +95,10 @@ pub struct Follow {
 
 impl Follow {
     /// Follows these symbols, or all if there are none.
-    pub fn new(choice: Choice, symbols: &[String]) -> Follow {
+    pub fn new(choice: Choice, symbols: &[Symbol]) -> Follow {
         Follow {
             choice,
-            symbols: symbols
-                .iter()
-                .map(|symbol| Symbol::new(symbol.as_bytes()))
-                .collect(),
+            symbols: symbols.iter().copied().collect(),
             instruments: HashMap::new(),
             checksum: Checksum::default(),
             deaf: false,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -16,6 +16,7 @@ use tickcast_subscriber::{
     ThreadConfig,
 };
 use tickcast_tickfile::TickWriter;
+use tickcast_wire::Symbol;
 use tracing::info;
 
 use crate::Outcome;
@@ -40,6 +41,9 @@ says that ticks were lost; they are named.";
 /// How often the subscriber is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Time without a packet after which it is said that there was none.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// Where to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct From(Start);
@@ -55,6 +59,15 @@ impl FromStr for From {
             _ => Err("expected live, start, or a seq from 1 on".into()),
         }
     }
+}
+
+/// A symbol as it stands in definitions.
+fn symbol(text: &str) -> Result<Symbol, String> {
+    let symbol = Symbol::new(text.as_bytes());
+    if text.is_empty() || symbol.as_bytes() != text.as_bytes() {
+        return Err("expected symbols of 1 to 16 bytes, with commas between them".into());
+    }
+    Ok(symbol)
 }
 
 /// The recovery server's address, or none.
@@ -82,8 +95,8 @@ pub struct SubscribeArgs {
     from: From,
 
     /// Only these symbols for the strategy; a recording has all.
-    #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',')]
-    symbols: Vec<String>,
+    #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',', value_parser = symbol)]
+    symbols: Vec<Symbol>,
 
     /// What to do with the ticks.
     #[arg(long, value_name = "STRATEGY", default_value = "count")]
@@ -216,7 +229,10 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         .map(|_| attach_recorder(args, &mut builder))
         .transpose()?;
     let mut measure = Measure::start(args.hlog.as_deref())?;
-    let mut subscriber = builder.start()?;
+    let mut subscriber = builder.start().inspect_err(|_| {
+        // An empty recording would only be in the way of the next attempt.
+        args.record.as_ref().map(std::fs::remove_file);
+    })?;
     info!("subscribed");
     if !args.json {
         show::to_stdout(|out| introduce(out, args, &subscriber))?;
@@ -316,14 +332,14 @@ fn attach_recorder(
     let path = args.record.as_deref().context("a recording needs a file")?;
     let context = || format!("cannot record to {}", path.display());
     if let Ok(there) = path.symlink_metadata() {
+        if !there.is_file() {
+            bail!("{} is no regular file; name another one", path.display());
+        }
         if !args.force {
             bail!(
                 "{} exists; name another file, or replace it with --force",
                 path.display()
             );
-        }
-        if !there.is_file() {
-            bail!("{} is not a file; name another one", path.display());
         }
         std::fs::remove_file(path).with_context(context)?;
     }
@@ -373,8 +389,18 @@ fn watch(
     measure: &mut Measure,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
+    let mut quiet_since = Some(Instant::now());
     while !interrupt.is_set() && (args.stay || !subscriber.has_ended()) {
         std::thread::sleep(LOOK_EVERY);
+        if quiet_since.is_some_and(|since| since.elapsed() > QUIET) {
+            quiet_since = None;
+            if subscriber.stats().session == 0 {
+                let a = args.lines.line_a;
+                tracing::warn!(
+                    "nothing heard so far, line A is {a}: still waiting; does the publisher run, with these lines and on a network that --interface reaches?"
+                );
+            }
+        }
         measure.poll(subscriber)?;
         while let Some(alarm) = subscriber.next_alarm() {
             tracing::warn!("{}", show::alarm(alarm));

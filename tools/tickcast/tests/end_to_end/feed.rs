@@ -89,7 +89,8 @@ impl Feed {
 const TELLING: &[&str] = &["--json", "--log", "info"];
 
 impl Host {
-    fn tickcast(&self, arguments: &[&str]) -> Command {
+    /// `tickcast` there, with these arguments.
+    pub fn tickcast(&self, arguments: &[&str]) -> Command {
         let mut command = match &self.namespace {
             None => tickcast(arguments),
             Some(namespace) => {

@@ -66,7 +66,8 @@ fn the_subscriber_gives_what_it_has() {
 
 #[test]
 fn a_subscriber_that_hears_nothing() {
-    let subscriber = Feed::on_loopback().subscriber(&[]);
+    let mut subscriber = Feed::on_loopback().subscriber(&[]);
+    subscriber.wait_until_it_says("nothing heard so far");
     subscriber.signal(Signal::TERM);
     let result = subscriber.finish().expect(130).json();
     assert_eq!(count(&result, "sessions"), 0);

@@ -107,6 +107,10 @@ fn a_recording_is_replaced_only_when_asked() {
         .expect(1)
         .explains(&[path, "exists", "--force"]);
     assert_eq!(std::fs::read(&recording).expect("it"), b"precious");
+    let place = folder.path().to_str().expect("UTF-8 path");
+    run(&["subscribe", "--record", place, "--force"])
+        .expect(1)
+        .explains(&[place, "no regular file"]);
     shown(&["--record", path, "--force"]);
     run(&["inspect", path]).expect(0);
 }

@@ -1,7 +1,8 @@
 //! Two processes in two network namespaces, with a network between them; IPv6.
 
-use crate::feed::{Feed, Host};
+use crate::feed::{Feed, Host, folder, market};
 use crate::namespaces::{Namespace, Pair};
+use crate::program::Program;
 use crate::stories;
 
 fn host(namespace: &Namespace, interface: &'static str) -> Host {
@@ -103,6 +104,21 @@ fn late_join_over_ipv6() {
     over_ipv6(stories::late_join);
 }
 
+/// As the namespace is made, its loopback interface is down.
+#[test]
+fn loopback_that_is_down() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    namespace.ip(&["link", "set", "lo", "down"]);
+    let inside = Host {
+        namespace: Some(namespace.name().to_owned()),
+        interface: None,
+    };
+    let demo = Program::start(inside.tickcast(&["demo", "--ticks", "10"]));
+    demo.finish().expect(1).explains(&["ip link set lo up"]);
+}
+
 /// The loopback interface carries IPv6 multicast with the route that docs/sockets.md names.
 #[test]
 fn ipv6_on_loopback() {
@@ -110,12 +126,18 @@ fn ipv6_on_loopback() {
         return;
     };
     let route = "-6 route add local ff00::/8 dev lo table local";
-    namespace.ip(&route.split(' ').collect::<Vec<_>>());
-    stories::live(&Feed {
+    let feed = Feed {
         line_a: "[ff15::7:1]:14001".into(),
         line_b: "[ff05::7:2]:14002".into(),
         recovery: "[::1]:14000".into(),
         publisher: host(&namespace, "lo"),
         subscriber: host(&namespace, "lo"),
-    });
+    };
+    let folder = folder();
+    let publish = feed.publish(&market(folder.path(), 10), &[]);
+    let ended = Program::start(publish).finish().expect(1);
+    ended.explains(&[&format!("ip {route}")]);
+
+    namespace.ip(&route.split(' ').collect::<Vec<_>>());
+    stories::live(&feed);
 }

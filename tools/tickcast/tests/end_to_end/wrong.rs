@@ -3,7 +3,7 @@
 
 use std::net::TcpListener;
 
-use crate::feed::{Feed, folder, market};
+use crate::feed::{Feed, folder, market, text};
 use crate::program::{Program, run};
 
 #[test]
@@ -55,6 +55,11 @@ fn flags_that_make_no_sense() {
         (
             &["subscribe", "--recovery-deadline", "x"],
             &["--recovery-deadline"],
+        ),
+        (&["subscribe", "--symbols", ""], &["--symbols", "16 bytes"]),
+        (
+            &["subscribe", "--symbols", "A,MUCH-TOO-LONG-FOR-ONE"],
+            &["--symbols", "16 bytes"],
         ),
         (&["publish"], &["FILE"]),
         (&["publish", "f", "--recovery", "none"], &["--recovery"]),
@@ -128,12 +133,22 @@ fn a_recovery_port_in_use() {
 }
 
 #[test]
+fn both_lines_the_same() {
+    let mut feed = Feed::on_loopback();
+    feed.line_b.clone_from(&feed.line_a);
+    let ended = Program::start(feed.subscribe(&[])).finish().expect(1);
+    ended.explains(&[&feed.line_a, "--line-b", "none"]);
+}
+
+#[test]
 fn flow_control_without_a_publisher() {
     let feed = Feed::on_loopback();
-    let ended = Program::start(feed.subscribe(&["--flow-control"]))
-        .finish()
-        .expect(1);
+    let folder = folder();
+    let recording = folder.path().join("recording.ticks");
+    let recorded = ["--flow-control", "--record", text(&recording)];
+    let ended = Program::start(feed.subscribe(&recorded)).finish().expect(1);
     ended.explains(&[&feed.recovery, "is the publisher running"]);
+    assert!(!recording.exists());
     let mut feed = feed;
     feed.recovery = "none".into();
     let ended = Program::start(feed.subscribe(&["--flow-control"]))
