@@ -51,9 +51,11 @@ pub enum Event<'a> {
     Session(SessionStart),
     /// The next ticks, or rows of a snapshot if the provenance says so.
     Ticks(&'a [Tick], Origin),
-    /// These seqs will never come. A reader that was lapped is always told so: if it missed
-    /// nothing but rows of a snapshot, the count is 0.
+    /// These seqs will never come.
     Lost(Loss),
+    /// This reader was lapped and missed no seq, but perhaps rows of a snapshot: what it knows of
+    /// the state may not be complete.
+    RowsMissed,
     /// Rows of a snapshot follow: the state after seq `as_of`. It replaces all state before.
     Snapshot {
         /// The seq that the state is as of.

@@ -238,8 +238,7 @@ impl TickReader {
     /// Everything between the place of this reader and `mark` is lost.
     fn say_what_was_lost(&mut self, mark: &Mark) {
         if mark.session_number == self.session_number {
-            // Without a single seq, rows of a snapshot were missed: that is told too.
-            return self.lose(mark.session, self.next, mark.position);
+            return self.lose_up_to(mark, self.next);
         }
         let remembered =
             (self.session_number + 1).max(mark.session_number.saturating_sub(REMEMBERED));
@@ -271,7 +270,7 @@ impl TickReader {
                 previous: None,
             });
             self.announce(&current);
-            self.lose(current.session, current.first, mark.position);
+            self.lose_up_to(mark, current.first);
         }
     }
 
@@ -282,6 +281,16 @@ impl TickReader {
             first_seq: session.first,
             previous: session.previous,
         }));
+    }
+
+    /// Of the session of `mark`, all before it is lost from `next` on. If that is not a single seq,
+    /// what was overwritten were rows of a snapshot.
+    fn lose_up_to(&mut self, mark: &Mark, next: u64) {
+        if mark.position > next {
+            self.lose(mark.session, next, mark.position);
+        } else {
+            self.notices.push_back(Event::RowsMissed);
+        }
     }
 
     /// A session that is over is lost from `next` on.

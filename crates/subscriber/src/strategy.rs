@@ -38,11 +38,14 @@ pub trait Strategy: Send {
         }
     }
 
-    /// These seqs will never come. A count of 0 tells that rows of a snapshot were missed: what the
-    /// strategy knows of the state before is not complete.
+    /// These seqs will never come.
     fn on_gap(&mut self, loss: &Loss) {
         let _ = loss;
     }
+
+    /// The strategy was too slow and missed no seq, but perhaps rows of a snapshot: what it knows
+    /// of the state may not be complete.
+    fn on_rows_missed(&mut self) {}
 
     /// A session starts: seqs start anew.
     fn on_session(&mut self, start: &SessionStart) {
@@ -125,6 +128,7 @@ impl<S: Strategy> Runner<S> {
                 self.account.losses += 1;
                 self.strategy.on_gap(&loss);
             }
+            Event::RowsMissed => self.strategy.on_rows_missed(),
             Event::Session(start) => {
                 self.account.sessions += 1;
                 self.strategy.on_session(&start);

@@ -93,6 +93,7 @@ fn ten_thousand_instruments_take_at_most_64_mib() {
         stopped.take(&quotes).unwrap().strategy.0.len() as u64,
         INSTRUMENTS
     );
+    println!("{most} KiB resident at most");
     assert!(
         most <= MOST_KIB,
         "{most} KiB resident, at most {MOST_KIB} are allowed"

@@ -143,6 +143,7 @@ struct Seen {
     lapped_notices: u64,
     rows: u64,
     rows_wanted: bool,
+    rows_missed: bool,
 }
 
 impl Seen {
@@ -173,9 +174,11 @@ impl Seen {
                 self.lapped_notices += u64::from(loss.cause == LossCause::Lapped);
                 let (start, losses, next) = self.sessions.last_mut().expect("a session first");
                 assert_eq!((loss.session, loss.first_seq), (start.session, *next));
+                assert!(loss.count > 0, "a loss of nothing");
                 *next += loss.count;
                 losses.push(loss);
             }
+            Some(Event::RowsMissed) => self.rows_missed = true,
             Some(Event::Snapshot { .. }) => self.rows_wanted = true,
             Some(Event::End { session, last_seq }) => {
                 let (start, _, next) = self.sessions.last().expect("a session first");
@@ -250,7 +253,8 @@ proptest! {
             }
         }
         drain(writer, &mut reader, &progress, &mut seen);
-        prop_assert!(seen.lapped_notices >= u64::from(reader.lapped() > 0));
+        let told = seen.lapped_notices > 0 || seen.rows_missed || seen.sessions.len() > 1;
+        prop_assert!(told || reader.lapped() == 0);
     }
 }
 
@@ -330,11 +334,7 @@ fn missed_rows_of_a_snapshot_are_told() {
     writer.snapshot(500);
     drain(writer, &mut reader, &progress, &mut seen);
     assert!(!seen.rows_wanted && seen.rows < 500);
-    let losses = &seen.sessions[0].1;
-    assert_eq!(
-        (losses.len(), losses[0].first_seq, losses[0].count),
-        (1, 8, 0)
-    );
+    assert!(seen.rows_missed && seen.sessions[0].1.is_empty());
 }
 
 #[test]
