@@ -280,7 +280,8 @@ impl RecoveryClient {
     }
 
     fn connect(&mut self) -> io::Result<TcpStream> {
-        if let Some(stream) = self.stream.take() {
+        // The server closes a connection that was idle for long, or went away meanwhile.
+        if let Some(stream) = self.stream.take().filter(is_open) {
             return Ok(stream);
         }
         let stream = TcpStream::connect_timeout(&self.server, PATIENCE).inspect_err(|_| {
@@ -392,4 +393,15 @@ fn read_in_time(stream: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Whether the server has neither closed the connection nor sent what nobody asked for.
+fn is_open(stream: &TcpStream) -> bool {
+    let waits = |stream: &TcpStream| {
+        stream.set_nonblocking(true)?;
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false)?;
+        peeked
+    };
+    waits(stream).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }

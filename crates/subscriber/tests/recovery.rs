@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use support::{
@@ -14,7 +14,7 @@ use tickcast_subscriber::{
     LossCause, Outcome, Provenance, SessionStart, Start, Stats, SubscriberBuilder,
 };
 use tickcast_wire::{PacketHeader, Reply, ReplyStatus, Request, RequestKind};
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// Ticks 1 to 30 with 11 to 15 on neither line, healed by this server as far as it can.
 fn heal(server: SocketAddr) -> (Outcome<Checker>, Stats) {
@@ -293,6 +293,40 @@ fn stopping_does_not_wait_for_an_endless_reply() {
     let stopped = subscriber.stop();
     assert_eq!(stopped.failed_threads, 0);
     assert_eq!(stopped.stats.counters.snapshots, 0);
+}
+
+#[test]
+fn a_connection_that_the_server_closed_meanwhile_costs_no_try() {
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Request::new_zeroed();
+            stream.read_exact(request.as_mut_bytes()).unwrap();
+            retransmit(&request, &mut stream);
+            drop(stream);
+            closed.send(()).unwrap();
+        }
+    });
+    let mut feed = Feed::new();
+    let mut builder = SubscriberBuilder::new(feed.subscriber(Some(server)));
+    let checker = builder.attach_inline(Checker::default());
+    let mut subscriber = builder.start().unwrap();
+    for _ in 0..3 {
+        feed.publish(10);
+        feed.skip(5);
+        feed.publish(5);
+        is_closed.recv().unwrap();
+    }
+    feed.end();
+    wait_for_end(&mut subscriber);
+    let mut stopped = subscriber.stop();
+    let outcome = stopped.take(&checker).unwrap();
+    assert_kept(&outcome, 60);
+    assert_eq!(stopped.stats.recovery_connects, 3);
+    assert_eq!(stopped.stats.counters.recovery_failures, 0);
 }
 
 #[test]

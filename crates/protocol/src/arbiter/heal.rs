@@ -11,6 +11,10 @@ const MAX_REQUESTS: usize = 8;
 /// Longest wait between two tries, ns.
 const RETRY_DELAY_MAX: u64 = 100_000_000;
 
+/// How far a snapshot may be ahead of what the lines have shown, in ticks: more than any publisher
+/// sends while a subscriber is late. A larger lead is a lie.
+const SNAPSHOT_LEAD_MAX: u64 = 1 << 24;
+
 /// What the recovery channel brought for the request `id`.
 #[derive(Debug, Clone, Copy)]
 pub enum Recovered<'a> {
@@ -357,12 +361,16 @@ impl Arbiter {
         };
         let is_state = |row: &Tick| row.flags().contains(Flags::SNAPSHOT) && row.seq() <= as_of;
         // A snapshot from before what was delivered would repeat it; one as of another seq in the
-        // middle of a reply would mix two states.
+        // middle of a reply would mix two states; one from far beyond what the lines have shown
+        // would make every live tick a duplicate until they came there.
         let fits = match splice.receiving {
-            None => as_of >= splice.at_least && as_of.saturating_add(1) >= self.next,
+            None => {
+                let most = self.highest.saturating_add(SNAPSHOT_LEAD_MAX);
+                as_of >= splice.at_least && as_of.saturating_add(1) >= self.next && as_of < most
+            }
             Some(begun) => as_of == begun,
         };
-        if session != self.session || !fits || as_of == u64::MAX || !rows.iter().all(is_state) {
+        if session != self.session || !fits || !rows.iter().all(is_state) {
             self.counters.recovery_lies += 1;
             return self.fail(asked, now);
         }

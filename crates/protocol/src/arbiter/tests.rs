@@ -444,6 +444,25 @@ fn a_snapshot_older_than_asked_is_refused_and_asked_for_again() {
 }
 
 #[test]
+fn a_snapshot_from_far_ahead_blinds_nobody() {
+    for as_of in [105 + (1 << 24), u64::MAX - 1, u64::MAX] {
+        let mut bench = Bench::new(ArbiterConfig::default());
+        bench.both(&data(100, 5));
+        let snapshot = bench.arbiter.poll_request(bench.now).unwrap();
+        assert_eq!(bench.snapshot(snapshot.id(), as_of), "");
+        assert_eq!(bench.arbiter.counters().recovery_lies, 1);
+        bench.wait(MS);
+        let again = bench.arbiter.poll_request(bench.now).unwrap();
+        assert!(
+            bench
+                .snapshot(again.id(), 104)
+                .ends_with("Snapshot 1..=3\n")
+        );
+        assert_eq!(bench.both(&data(105, 1)), "A 105..=105\n");
+    }
+}
+
+#[test]
 fn a_snapshot_that_breaks_off_is_begun_anew() {
     let mut bench = Bench::new(ArbiterConfig::default());
     bench.both(&data(100, 5));
