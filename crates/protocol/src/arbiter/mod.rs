@@ -1,10 +1,15 @@
 //! The arbiter: packets of lines A and B and recovered ticks in, one stream in order out.
 
+mod config;
 mod counters;
+mod deadlines;
 mod gaps;
 mod heal;
 mod line;
 mod recent;
+mod requests;
+mod splice;
+mod stream;
 mod window;
 
 #[cfg(test)]
@@ -12,179 +17,16 @@ mod tests;
 
 use tickcast_wire::{Fingerprint, Packet, PacketKind, Tick};
 
+pub use self::config::{ArbiterConfig, Start};
 pub use self::counters::{Counters, LineCounters};
 use self::gaps::{Gap, Gaps};
-pub use self::heal::Recovered;
-use self::heal::{Join, Requests};
 use self::line::LineState;
 use self::recent::{Copy as PacketCopy, Recent};
+pub use self::requests::Recovered;
+use self::requests::Requests;
+use self::splice::Join;
+pub use self::stream::{Alarm, Line, Loss, LossCause, Provenance, Sink};
 use self::window::Window;
-
-/// A multicast line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Line {
-    /// Line A.
-    A = 0,
-    /// Line B.
-    B = 1,
-}
-
-/// Where a delivered tick came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Provenance {
-    /// Line A brought it first.
-    A,
-    /// Line B brought it first.
-    B,
-    /// It was asked for again over TCP.
-    Retransmit,
-    /// It is part of a snapshot: state, not an event.
-    Snapshot,
-}
-
-impl From<Line> for Provenance {
-    fn from(line: Line) -> Provenance {
-        match line {
-            Line::A => Provenance::A,
-            Line::B => Provenance::B,
-        }
-    }
-}
-
-/// Why ticks were lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LossCause {
-    /// No recovery channel is configured.
-    NoRecovery,
-    /// The recovery channel did not bring them in time.
-    RecoveryDeadline,
-    /// The publisher no longer has them; a snapshot took their place.
-    Snapshot,
-    /// The publisher started a new session.
-    SessionChange,
-    /// The reader fell behind the receive thread by more than the queue holds.
-    Lapped,
-}
-
-/// Seqs that will never be delivered: `first_seq .. first_seq + count` of `session`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loss {
-    /// The session they belong to.
-    pub session: u64,
-    /// The first of them.
-    pub first_seq: u64,
-    /// How many there are.
-    pub count: u64,
-    /// Why.
-    pub cause: LossCause,
-}
-
-/// Something an operator should know; nothing that a strategy must act on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alarm {
-    /// Nothing came on the line for `line_down_after`.
-    LineDown(Line),
-    /// The line came back.
-    LineUp(Line),
-    /// A packet came twice with different bytes; the first was delivered, the second dropped.
-    DuplicateDiffers {
-        /// The line of the second copy.
-        line: Line,
-        /// The first seq of the packet.
-        first_seq: u64,
-    },
-    /// A late joiner got no snapshot in time and goes on without the state before.
-    JoinedWithoutSnapshot {
-        /// The first seq that it will see.
-        first_seq: u64,
-    },
-}
-
-/// Takes what the arbiter puts out, in order.
-///
-/// Calls come in the order of the stream: `session`, then ticks, losses and snapshots, then
-/// `end_of_session` or the next `session`.
-pub trait Sink {
-    /// A session starts for this subscriber at `first_seq`. `previous` is what the publisher says
-    /// of its session before: number and last seq.
-    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>);
-    /// The next ticks. They follow everything before without a hole, unless `from` is
-    /// [`Provenance::Snapshot`]. `held` tells that they had to wait for ticks before them.
-    fn ticks(&mut self, ticks: &[Tick], from: Provenance, held: bool);
-    /// These seqs will never come.
-    fn lost(&mut self, loss: &Loss);
-    /// A snapshot follows: the state after seq `as_of`. It replaces all state before.
-    fn snapshot(&mut self, as_of: u64);
-    /// The session ended; `last_seq` was its last, and has been delivered or lost by notice.
-    fn end_of_session(&mut self, session: u64, last_seq: u64);
-    /// Something an operator should know.
-    fn alarm(&mut self, alarm: Alarm);
-}
-
-/// Where a subscriber starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// At whatever is live, with a snapshot of the state before it.
-    Live,
-    /// At this seq of the running session; 1 is its start.
-    Seq(u64),
-}
-
-/// How the arbiter behaves. All times in ns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArbiterConfig {
-    /// The channel; packets of others are counted and dropped.
-    pub channel: u16,
-    /// Whether line B is listened to as well.
-    pub line_b: bool,
-    /// Whether there is a recovery channel to ask.
-    pub recovery: bool,
-    /// Where to start.
-    pub start: Start,
-    /// Most ticks held while waiting for those before them: 65,536 (4 MiB).
-    pub hold_ticks: usize,
-    /// How long a gap that all lines have passed still waits for a reordered packet: 20 µs.
-    pub reorder_window: u64,
-    /// Most that is added to it, by seq and `jitter_seed`, so that many subscribers that miss the
-    /// same do not ask at the same instant: 20 µs.
-    pub jitter: u64,
-    /// What makes the jitter of this subscriber its own.
-    pub jitter_seed: u64,
-    /// How long a gap waits for a line that lags behind the other: 100 ms.
-    pub line_patience: u64,
-    /// A line that is silent for so long is down: 3 s, three times the longest heartbeat distance.
-    pub line_down_after: u64,
-    /// Most ticks asked for at once: 16,384 (1 MiB).
-    pub retransmit_ticks: u64,
-    /// Tries of a retransmit before a snapshot is asked for instead: 5.
-    pub tries: u32,
-    /// First wait after a failed try, doubled by each further one: 1 ms.
-    pub retry_delay: u64,
-    /// A gap that is open for so long is given up with a notice: 2 s.
-    pub recovery_deadline: u64,
-}
-
-impl Default for ArbiterConfig {
-    fn default() -> ArbiterConfig {
-        const MS: u64 = 1_000_000;
-        ArbiterConfig {
-            channel: 0,
-            line_b: true,
-            recovery: true,
-            start: Start::Live,
-            hold_ticks: 65_536,
-            reorder_window: 20_000,
-            jitter: 20_000,
-            jitter_seed: 0,
-            line_patience: 100 * MS,
-            line_down_after: 3_000 * MS,
-            retransmit_ticks: 16_384,
-            tries: 5,
-            retry_delay: MS,
-            recovery_deadline: 2_000 * MS,
-        }
-    }
-}
 
 /// A session may be this much ahead of the time at which its packet was sent (ns): a publisher
 /// whose clock stepped back keeps its session numbers rising. More is damage: one day.

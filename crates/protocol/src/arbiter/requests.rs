@@ -1,0 +1,113 @@
+//! The requests under way, and what the recovery channel brings for them.
+
+use tickcast_wire::{ReplyStatus, RequestKind, Tick};
+
+/// Requests under way at once; the recovery channel answers them in order.
+const MAX_REQUESTS: usize = 8;
+
+/// What the recovery channel brought for the request `id`.
+#[derive(Debug, Clone, Copy)]
+pub enum Recovered<'a> {
+    /// Some of the ticks of a retransmit.
+    Ticks {
+        /// The request.
+        id: u64,
+        /// The seq of the first of them.
+        first_seq: u64,
+        /// The ticks.
+        ticks: &'a [Tick],
+        /// Whether these are the last of the reply.
+        last: bool,
+    },
+    /// Some of the rows of a snapshot.
+    Snapshot {
+        /// The request.
+        id: u64,
+        /// The session it is of.
+        session: u64,
+        /// The seq it is as of.
+        as_of: u64,
+        /// The rows.
+        rows: &'a [Tick],
+        /// Whether these are the last of the reply.
+        last: bool,
+    },
+    /// The server said no.
+    Refused {
+        /// The request.
+        id: u64,
+        /// Why, and what to do.
+        status: ReplyStatus,
+        /// What the status needs to say more.
+        detail: u64,
+    },
+    /// No answer, or none that can be used: the connection failed, broke off or timed out.
+    Failed {
+        /// The request.
+        id: u64,
+    },
+}
+
+impl Recovered<'_> {
+    pub(super) const fn id(&self) -> u64 {
+        match *self {
+            Recovered::Ticks { id, .. }
+            | Recovered::Snapshot { id, .. }
+            | Recovered::Refused { id, .. }
+            | Recovered::Failed { id } => id,
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) id: u64,
+    pub(super) kind: RequestKind,
+    pub(super) first: u64,
+    pub(super) end: u64,
+}
+
+/// The requests under way.
+pub(super) struct Requests {
+    pub(super) asked: Vec<Asked>,
+    pub(super) next_id: u64,
+}
+
+impl Requests {
+    pub(super) fn new() -> Requests {
+        Requests {
+            asked: Vec::with_capacity(MAX_REQUESTS),
+            next_id: 1,
+        }
+    }
+
+    /// Forgets all of them; answers that still come are ignored.
+    pub(super) fn forget(&mut self) {
+        self.asked.clear();
+    }
+
+    pub(super) fn find(&self, id: u64) -> Option<Asked> {
+        self.asked.iter().find(|asked| asked.id == id).copied()
+    }
+
+    pub(super) fn remove(&mut self, id: u64) {
+        self.asked.retain(|asked| asked.id != id);
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.asked.len() < MAX_REQUESTS
+    }
+
+    pub(super) fn add(&mut self, kind: RequestKind, first: u64, end: u64) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.asked.push(Asked {
+            id,
+            kind,
+            first,
+            end,
+        });
+        id
+    }
+}
