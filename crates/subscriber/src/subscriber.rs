@@ -88,6 +88,9 @@ pub struct ThreadConfig {
     pub core: Option<usize>,
     /// How it waits.
     pub idle: Idle,
+    /// Whether its latency counts: that of a strategy that may be late, such as a recorder, would
+    /// only blur the figures of the others.
+    pub measured: bool,
 }
 
 /// A strategy that was attached: the key to what became of it.
@@ -153,7 +156,9 @@ impl SubscriberBuilder {
         thread: &ThreadConfig,
     ) -> Result<Attached<S>, StartError> {
         let (recorder, reporter) = stages(&STRATEGY_STAGES);
-        self.reporters.push(reporter);
+        if thread.measured {
+            self.reporters.push(reporter);
+        }
         let mut reader = self.reader();
         let mut runner: Box<dyn Run> = Box::new(Runner::new(strategy, recorder, false));
         let mut idler = Idler::new(thread.idle);

@@ -267,6 +267,7 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
                 name: format!("tc-strategy-{number}"),
                 core: args.strategy_core,
                 idle: args.idle.idle(busy_threads(args)),
+                measured: true,
             };
             builder.attach(Checksum::default(), &thread)?
         });

@@ -233,7 +233,7 @@ fn config(args: &PublishArgs, before: Option<State>) -> anyhow::Result<Publisher
     config.channel = args.lines.channel;
     config.speed = args.speed;
     config.linger = args.linger;
-    config.idle = args.idle.idle(1);
+    config.idle = args.idle.idle(2);
     config.send_core = args.send_core;
     config.flow_control = args.flow_control.map(|wait_for| FlowControl {
         window: args.window,

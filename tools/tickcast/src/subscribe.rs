@@ -321,6 +321,7 @@ fn attach(
         name: "tc-strategy".into(),
         core: args.strategy_core,
         idle: args.idle.idle(2),
+        measured: true,
     };
     Ok(builder.attach(follow, &thread)?)
 }
@@ -348,6 +349,7 @@ fn attach_recorder(
         name: "tc-record".into(),
         core: None,
         idle: tickcast_net::Idle::Park,
+        measured: false,
     };
     Ok(builder.attach(Record::new(writer), &thread)?)
 }

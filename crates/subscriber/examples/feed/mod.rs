@@ -51,6 +51,7 @@ pub fn thread(name: &str) -> ThreadConfig {
         name: name.into(),
         core: None,
         idle: Idle::Park,
+        measured: true,
     }
 }
 

@@ -191,6 +191,7 @@ pub fn thread(name: &str) -> ThreadConfig {
         name: name.into(),
         core: None,
         idle: tickcast_net::Idle::Park,
+        measured: true,
     }
 }
 
