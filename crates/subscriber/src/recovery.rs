@@ -182,6 +182,8 @@ struct RecoveryClient {
     server: SocketAddr,
     shared: Arc<Shared>,
     stream: Option<TcpStream>,
+    /// The last exchange failed. Only changes are logged: a dead server fails all the time.
+    is_failing: bool,
 }
 
 /// Starts the recovery thread; it works until the link is dropped.
@@ -203,6 +205,7 @@ pub(crate) fn start_recovery(
         server,
         shared: Arc::clone(&shared),
         stream: None,
+        is_failing: false,
     };
     let handle = spawn_named("tc-recover", None, move || client.run())?;
     let link = RecoveryLink {
@@ -237,11 +240,18 @@ impl RecoveryClient {
     fn serve(&mut self, asked: &[Request]) {
         let mut answered = 0;
         let outcome = self.exchange(asked, &mut answered);
+        if answered > 0 && std::mem::take(&mut self.is_failing) {
+            tracing::warn!(server = %self.server, "recovery works again");
+        }
         if let Err(error) = outcome {
             if self.is_closed() {
                 return;
             }
-            tracing::warn!(server = %self.server, %error, "recovery failed; it will be tried again");
+            if !self.is_failing {
+                tracing::warn!(server = %self.server, %error,
+                    "recovery failed; it is tried again and again");
+            }
+            self.is_failing = true;
             self.stream = None;
             for request in &asked[answered..] {
                 self.answer(What::Failed { id: request.id() });

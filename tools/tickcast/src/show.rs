@@ -102,6 +102,10 @@ pub fn alarm(alarm: Alarm) -> String {
         Alarm::DuplicateDiffers { line, first_seq } => format!(
             "the packet from seq {first_seq} came again on line {line:?} with other bytes: the first was delivered"
         ),
+        Alarm::OlderSession { session } => format!(
+            "another publisher sends on this group, session {session}: only the newest session is \
+             followed; give one of them a group of its own"
+        ),
         Alarm::JoinedWithoutSnapshot { first_seq } => format!(
             "no snapshot came in time: the stream goes on from seq {first_seq} without the state before"
         ),

@@ -130,6 +130,7 @@ impl Arbiter {
             .filter(|line| line.configured && !line.down)
             .map(|line| line.last_at.saturating_add(config.line_down_after + 1));
         let reach = self.next.saturating_add(self.window.len() as u64);
+        let unblocked = |at: u64| at.max(self.requests.blocked_until);
         let can_ask = config.recovery && self.join.is_done() && self.requests.has_room();
         let gaps = self
             .gaps
@@ -137,14 +138,14 @@ impl Arbiter {
             .filter(|gap| gap.given_up.is_none())
             .map(|gap| match (gap.declared, gap.passed) {
                 (Some(_), _) if can_ask && gap.pending.is_none() && gap.first < reach => {
-                    gap.retry_at
+                    unblocked(gap.retry_at)
                 }
                 (Some(declared), _) => declared.saturating_add(config.recovery_deadline),
                 (None, Some(passed)) => passed + config.reorder_window + jitter(config, gap.first),
                 (None, None) => gap.since.saturating_add(config.line_patience),
             });
         let join = match &self.join {
-            Join::Wanted(splice) if splice.pending.is_none() => Some(splice.retry_at),
+            Join::Wanted(splice) if splice.pending.is_none() => Some(unblocked(splice.retry_at)),
             Join::Wanted(splice) => Some(splice.since.saturating_add(config.recovery_deadline)),
             Join::Done => None,
         };

@@ -3,12 +3,9 @@
 use tickcast_wire::{Flags, ReplyStatus, Request, RequestKind, Tick, carries_seqs};
 
 use super::gaps::Gap;
-use super::requests::{Asked, Recovered};
+use super::requests::{Asked, RETRY_DELAY_MAX, Recovered, backoff};
 use super::splice::{Join, Splice};
 use super::{Arbiter, LossCause, Provenance, Sink};
-
-/// Longest wait between two tries, ns.
-const RETRY_DELAY_MAX: u64 = 100_000_000;
 
 /// How far a snapshot may be ahead of what the lines have shown, in ticks: more than any publisher
 /// sends while a subscriber is late. A larger lead is a lie.
@@ -22,7 +19,7 @@ impl Arbiter {
         if self.join.is_done() && self.gaps.is_empty() {
             return None;
         }
-        if !self.config.recovery || !self.requests.has_room() {
+        if !self.config.recovery || !self.requests.has_room() || now < self.requests.blocked_until {
             return None;
         }
         if self.join.is_done() {
@@ -93,6 +90,12 @@ impl Arbiter {
         let Some(asked) = self.requests.find(what.id()) else {
             return;
         };
+        match what {
+            Recovered::Failed { .. } => {
+                self.requests.note_failure(now, self.config.retry_delay);
+            }
+            _ => self.requests.note_answer(),
+        }
         match what {
             Recovered::Ticks {
                 first_seq,
@@ -284,7 +287,7 @@ impl Arbiter {
             Join::Wanted(splice) => splice.tries,
             Join::Done => self.tries_of(asked),
         };
-        let delay = (self.config.retry_delay << tries.min(16)).min(RETRY_DELAY_MAX);
+        let delay = backoff(self.config.retry_delay, tries);
         self.retry(asked, now.saturating_add(delay));
         let most = self.config.tries;
         let exhausted = self.gaps.iter().find(|gap| gap.tries >= most).copied();

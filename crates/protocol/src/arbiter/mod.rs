@@ -32,6 +32,9 @@ use self::window::Window;
 /// whose clock stepped back keeps its session numbers rising. More is damage: one day.
 const SESSION_LEAD_MAX: u64 = 86_400_000_000_000;
 
+/// So many packets of older sessions are no stragglers of a restart any more.
+const STALE_ALARM: u64 = 1_000;
+
 /// Makes one stream of lines A and B and of recovered ticks: every tick in order, exactly once,
 /// byte for byte, or a notice of what is lost.
 ///
@@ -58,6 +61,8 @@ pub struct Arbiter {
     recent: Recent,
     join: Join,
     requests: Requests,
+    /// Packets of older sessions since this one started.
+    stale: u64,
     /// A first seq far ahead that a second packet must confirm.
     unconfirmed: Option<u64>,
 }
@@ -84,6 +89,7 @@ impl Arbiter {
             recent: Recent::new(),
             join: Join::Done,
             requests: Requests::new(),
+            stale: 0,
             unconfirmed: None,
         }
     }
@@ -197,6 +203,11 @@ impl Arbiter {
         }
         if header.session() < self.session {
             counters.stale_session += 1;
+            self.stale += 1;
+            if self.stale == STALE_ALARM {
+                let session = header.session();
+                sink.alarm(Alarm::OlderSession { session });
+            }
             return false;
         }
         if header.session() > header.ts_sent().saturating_add(SESSION_LEAD_MAX) {
@@ -238,6 +249,7 @@ impl Arbiter {
         self.session = header.session();
         self.end = None;
         self.ended = false;
+        self.stale = 0;
         self.unconfirmed = None;
         self.recent.clear();
         self.gaps.clear();

@@ -5,6 +5,14 @@ use tickcast_wire::{ReplyStatus, RequestKind, Tick};
 /// Requests under way at once; the recovery channel answers them in order.
 const MAX_REQUESTS: usize = 8;
 
+/// Longest wait between two tries, ns.
+pub(super) const RETRY_DELAY_MAX: u64 = 100_000_000;
+
+/// The wait after so many tries that came to nothing: doubled by each.
+pub(super) fn backoff(first_delay: u64, tries: u32) -> u64 {
+    (first_delay << tries.min(16)).min(RETRY_DELAY_MAX)
+}
+
 /// What the recovery channel brought for the request `id`.
 #[derive(Debug, Clone, Copy)]
 pub enum Recovered<'a> {
@@ -68,10 +76,14 @@ pub(super) struct Asked {
     pub(super) end: u64,
 }
 
-/// The requests under way.
+/// The requests under way, and whether the channel works.
 pub(super) struct Requests {
     pub(super) asked: Vec<Asked>,
     pub(super) next_id: u64,
+    /// Failures in a row, those at the same time counted once.
+    failures: u32,
+    /// After a failure nothing is asked before this time, whatever is missing.
+    pub(super) blocked_until: u64,
 }
 
 impl Requests {
@@ -79,7 +91,25 @@ impl Requests {
         Requests {
             asked: Vec::with_capacity(MAX_REQUESTS),
             next_id: 1,
+            failures: 0,
+            blocked_until: 0,
         }
+    }
+
+    /// The channel failed: it is left alone for a while that doubles with each failure in a row,
+    /// so that many gaps together ask a dead server no more often than one would.
+    pub(super) fn note_failure(&mut self, now: u64, first_delay: u64) {
+        if now >= self.blocked_until {
+            let delay = backoff(first_delay, self.failures);
+            self.blocked_until = now.saturating_add(delay);
+            self.failures += 1;
+        }
+    }
+
+    /// The channel brought an answer.
+    pub(super) fn note_answer(&mut self) {
+        self.failures = 0;
+        self.blocked_until = 0;
     }
 
     /// Forgets all of them; answers that still come are ignored.
@@ -95,8 +125,10 @@ impl Requests {
         self.asked.retain(|asked| asked.id != id);
     }
 
+    /// Whether another request may be made: after a failure one at a time.
     pub(super) fn has_room(&self) -> bool {
-        self.asked.len() < MAX_REQUESTS
+        let most = if self.failures > 0 { 1 } else { MAX_REQUESTS };
+        self.asked.len() < most
     }
 
     pub(super) fn add(&mut self, kind: RequestKind, first: u64, end: u64) -> u64 {

@@ -75,6 +75,12 @@ pub enum Alarm {
         /// The first seq of the packet.
         first_seq: u64,
     },
+    /// Many packets of an older session keep coming: a second publisher sends on this group. Only
+    /// the newest session is followed.
+    OlderSession {
+        /// The session that is not followed.
+        session: u64,
+    },
     /// A late joiner got no snapshot in time and goes on without the state before.
     JoinedWithoutSnapshot {
         /// The first seq that it will see.

@@ -394,7 +394,56 @@ fn failures_back_off_and_end_in_a_snapshot() {
     }
     assert_eq!(delays, [1, 2, 4, 8]);
     bench.recovered(Recovered::Failed { id: request.id() });
+    bench.wait(16 * MS);
     assert_eq!(bench.request(), Some((RequestKind::Snapshot, 2, 0)));
+}
+
+#[test]
+fn a_dead_server_is_asked_no_more_often_for_many_gaps_than_for_one() {
+    let mut bench = Bench::from_start();
+    for seq in 0..50 {
+        bench.both(&data(1 + 2 * seq, 1));
+    }
+    let mut requests = 0;
+    for _ in 0..4_000 {
+        bench.now += MS / 4;
+        while let Some(request) = bench.arbiter.poll_request(bench.now) {
+            requests += 1;
+            bench.recovered(Recovered::Failed { id: request.id() });
+        }
+    }
+    // 1, 2, 4 … 64 ms apart, then 100 ms, in one second; the first time all eight at once.
+    assert!(
+        (10..=8 + 17).contains(&requests),
+        "{requests} requests in a second"
+    );
+    let id = loop {
+        bench.now += MS / 4;
+        if let Some(request) = bench.arbiter.poll_request(bench.now) {
+            break request.id();
+        }
+    };
+    bench.snapshot(id, 98);
+    bench.both(&data(101, 1));
+    bench.both(&data(105, 1));
+    bench.wait(0);
+    bench.wait(40_000);
+    assert_eq!(
+        bench.request(),
+        Some((RequestKind::Retransmit, 100, 1)),
+        "it answers again"
+    );
+}
+
+#[test]
+fn a_second_publisher_with_an_older_session_raises_one_alarm() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 1));
+    let mut alarms = String::new();
+    for seq in 1..2_000 {
+        alarms += &bench.a(&data_of(SESSION - 1, seq, 1));
+    }
+    assert_eq!(alarms, "alarm OlderSession { session: 999 }\n");
 }
 
 #[test]
