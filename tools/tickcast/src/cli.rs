@@ -129,15 +129,15 @@ pub struct GenerateArgs {
     pub output: Target,
 
     /// How many ticks to make, definitions included.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..))]
     pub ticks: u64,
 
     /// The seed of all chance.
-    #[arg(long, value_name = "N", default_value_t = SyntheticConfig::default().seed)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = SyntheticConfig::default().seed)]
     pub seed: u64,
 
     /// How many instruments the market has.
-    #[arg(long, value_name = "N", default_value_t = SyntheticConfig::default().instruments, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = SyntheticConfig::default().instruments, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub instruments: u32,
 
     /// Replace OUT if it exists.

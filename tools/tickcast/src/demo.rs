@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use clap::error::ErrorKind;
 use clap::{Args, value_parser};
 use serde::Serialize;
 use tickcast_latency::Report as Latency;
@@ -61,15 +62,20 @@ pub struct DemoArgs {
     input: Option<PathBuf>,
 
     /// How many ticks of the synthetic market, made before the clock starts.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_TICKS, value_parser = value_parser!(u64).range(1..=200_000_000))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = DEFAULT_TICKS, value_parser = value_parser!(u64).range(1..=200_000_000))]
     ticks: u64,
 
     /// How fast: 1x or 10x the original pace, 250000/s, or max: as fast as the strategies take it.
-    #[arg(long, value_name = "SPEED", default_value = "100000/s")]
+    #[arg(
+        long,
+        value_name = "SPEED",
+        allow_hyphen_values = true,
+        default_value = "100000/s"
+    )]
     speed: Speed,
 
     /// How many strategies; each checks every tick on its own.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 1, value_parser = value_parser!(u16).range(1..=64))]
     strategies: u16,
 
     /// Let the receive thread call the strategies itself, instead of a thread each.
@@ -77,15 +83,25 @@ pub struct DemoArgs {
     inline: bool,
 
     /// Drop this share of the packets that arrive on line A.
-    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_hyphen_values = true,
+        default_value = "0%"
+    )]
     drop_a: Share,
 
     /// Drop this share of the packets that arrive on line B.
-    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_hyphen_values = true,
+        default_value = "0%"
+    )]
     drop_b: Share,
 
     /// The seed of the synthetic market and of the drops.
-    #[arg(long, value_name = "N", default_value_t = SyntheticConfig::default().seed)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = SyntheticConfig::default().seed)]
     seed: u64,
 
     /// Write the latency histograms, second by second, for HdrHistogram's tools.
@@ -97,15 +113,30 @@ pub struct DemoArgs {
     interface: Option<String>,
 
     /// Core of the send loop.
-    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
     send_core: Option<usize>,
 
     /// Core of the receive thread.
-    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
     receive_core: Option<usize>,
 
     /// Core of the strategies' threads.
-    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
     strategy_core: Option<usize>,
 
     #[command(flatten)]
@@ -114,6 +145,24 @@ pub struct DemoArgs {
     /// Print one line, a JSON object.
     #[arg(long)]
     json: bool,
+}
+
+impl DemoArgs {
+    /// Checks what the parser of one argument cannot.
+    ///
+    /// # Errors
+    /// When both lines drop everything.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        if [self.drop_a, self.drop_b] != [Share(1.0); 2] {
+            return Ok(());
+        }
+        let mut command = DemoArgs::augment_args(clap::Command::new("tickcast demo"));
+        Err(command.error(
+            ErrorKind::ArgumentConflict,
+            "--drop-a and --drop-b are both 100%: nothing would arrive; let one line through, \
+             if only a little of it",
+        ))
+    }
 }
 
 /// What `--json` prints.

@@ -1,10 +1,12 @@
 //! What `publish`, `subscribe` and `demo` share on the command line: lines, threads, values.
 
+use std::ops::RangeBounds;
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Group, Idle, Interface};
 
@@ -90,7 +92,13 @@ pub struct LineArgs {
     pub interface_b: Option<String>,
 
     /// The channel in every packet; packets of others are counted and dropped.
-    #[arg(long, help_heading = "Lines", value_name = "N", default_value_t = 0)]
+    #[arg(
+        long,
+        help_heading = "Lines",
+        value_name = "N",
+        allow_hyphen_values = true,
+        default_value_t = 0
+    )]
     pub channel: u16,
 }
 
@@ -146,12 +154,18 @@ impl IdleArgs {
     }
 }
 
-/// A size in bytes, written `8MiB` or `8388608`.
+/// Parses a number in this range.
+pub fn number(range: impl RangeBounds<u64>) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(range)
+}
+
+/// A size of at least one byte, written `8MiB` or `8388608`.
 pub fn bytes(text: &str) -> Result<usize, String> {
-    let size: ByteSize = text
-        .parse()
-        .map_err(|_| "expected a size as in 8MiB or 65536".to_owned())?;
-    usize::try_from(size.as_u64()).map_err(|_| "the size is too large for this machine".into())
+    match text.parse().map(|ByteSize(bytes)| usize::try_from(bytes)) {
+        Ok(Ok(bytes)) if bytes > 0 => Ok(bytes),
+        Ok(Err(_)) => Err("the size is too large for this machine".into()),
+        _ => Err("expected a size of at least 1 byte, as in 8MiB or 65536".into()),
+    }
 }
 
 #[cfg(test)]

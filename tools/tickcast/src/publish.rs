@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, value_parser};
 use serde::{Deserialize, Serialize};
 use tickcast_net::SendConfig;
 use tickcast_net::clock::realtime_ns;
@@ -16,7 +16,7 @@ use tickcast_publisher::{
 };
 use tracing::info;
 
-use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, bytes};
+use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, bytes, number};
 use crate::interrupt::Interrupt;
 use crate::show::{self, BOLD};
 use crate::{Outcome, progress};
@@ -34,6 +34,9 @@ can still be asked for during --linger.";
 /// How often the publisher is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// The most ticks that can be kept for retransmission: 64 GB of them.
+const MOST_STORED: u64 = 1_000_000_000;
+
 /// Arguments of `publish`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -42,18 +45,29 @@ pub struct PublishArgs {
     file: PathBuf,
 
     /// How fast: 1x or 10x the original pace, 250000/s, or max.
-    #[arg(long, value_name = "SPEED", default_value = "1x")]
+    #[arg(
+        long,
+        value_name = "SPEED",
+        allow_hyphen_values = true,
+        default_value = "1x"
+    )]
     speed: Speed,
 
     #[command(flatten)]
     lines: LineArgs,
 
     /// How many routers may pass the packets on, plus one; 1 stays on the local network.
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Lines")]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        default_value_t = 1,
+        help_heading = "Lines"
+    )]
     ttl: u8,
 
     /// Send buffer to ask the kernel for.
-    #[arg(long, value_name = "BYTES", default_value = "4MiB", value_parser = bytes, help_heading = "Lines")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, default_value = "4MiB", value_parser = bytes, help_heading = "Lines")]
     send_buffer: usize,
 
     /// Where to serve retransmits and snapshots; port 0 lets the system choose.
@@ -61,44 +75,44 @@ pub struct PublishArgs {
     recovery: SocketAddr,
 
     /// Ticks kept for retransmission, 64 bytes each.
-    #[arg(long, value_name = "TICKS", default_value_t = RecoveryConfig::default().limits.store_ticks, help_heading = "Recovery")]
+    #[arg(long, value_name = "TICKS", allow_hyphen_values = true, default_value_t = RecoveryConfig::default().limits.store_ticks, value_parser = number(1..=MOST_STORED), help_heading = "Recovery")]
     store: usize,
 
     /// Instruments kept for snapshots.
-    #[arg(long, value_name = "N", default_value_t = RecoveryConfig::default().limits.max_instruments, help_heading = "Recovery")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = RecoveryConfig::default().limits.max_instruments, value_parser = number(1..), help_heading = "Recovery")]
     max_instruments: usize,
 
     /// Clients at once; one more is told to come again.
-    #[arg(long, value_name = "N", default_value_t = ClientLimits::default().max_clients, help_heading = "Recovery")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = ClientLimits::default().max_clients, value_parser = number(1..), help_heading = "Recovery")]
     max_clients: usize,
 
     /// Ticks that one request may ask for.
-    #[arg(long, value_name = "TICKS", default_value_t = RecoveryConfig::default().limits.ticks_per_request, help_heading = "Recovery")]
+    #[arg(long, value_name = "TICKS", allow_hyphen_values = true, default_value_t = RecoveryConfig::default().limits.ticks_per_request, value_parser = value_parser!(u64).range(1..), help_heading = "Recovery")]
     max_request: u64,
 
     /// Bytes a second that one client is served on average.
-    #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = bytes, help_heading = "Recovery")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, default_value = "256MiB", value_parser = bytes, help_heading = "Recovery")]
     client_rate: usize,
 
     /// Time for a started request to arrive, and for a client to take some of its answer.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "5s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
     client_patience: Duration,
 
     /// Time without a request after which a client is disconnected.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "60s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
     client_idle: Duration,
 
     /// Wait for so many subscribers under flow control, and stay within the window of the slowest:
     /// for replays, never for live data.
-    #[arg(long, value_name = "SUBSCRIBERS", help_heading = "Replay")]
+    #[arg(long, value_name = "SUBSCRIBERS", allow_hyphen_values = true, value_parser = number(1..), help_heading = "Replay")]
     flow_control: Option<usize>,
 
     /// How far to be ahead of the slowest subscriber under flow control.
-    #[arg(long, value_name = "TICKS", default_value_t = FlowControl::default().window, requires = "flow_control", help_heading = "Replay")]
+    #[arg(long, value_name = "TICKS", allow_hyphen_values = true, default_value_t = FlowControl::default().window, value_parser = value_parser!(u64).range(1..), requires = "flow_control", help_heading = "Replay")]
     window: u64,
 
     /// How long the end of the session is repeated and recovery stays possible.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "2s", value_parser = humantime::parse_duration)]
     linger: Duration,
 
     /// Remember the session in this file, so that the next start is a later session and names this
@@ -107,11 +121,21 @@ pub struct PublishArgs {
     state: Option<PathBuf>,
 
     /// Core of the send loop.
-    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
     send_core: Option<usize>,
 
     /// Core of the recovery server.
-    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
     serve_core: Option<usize>,
 
     #[command(flatten)]

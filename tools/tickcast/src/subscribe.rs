@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use tickcast_wire::Symbol;
 use tracing::info;
 
 use crate::Outcome;
-use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes};
+use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
 use crate::interrupt::Interrupt;
 use crate::losses::Losses;
 use crate::measure::Measure;
@@ -43,6 +44,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Time without a packet after which it is said that there was none.
 const QUIET: Duration = Duration::from_secs(3);
+
+/// Lines that the queue may have: enough for a lapped reader to find its place, at most 4 GiB.
+const QUEUE_LINES: RangeInclusive<u64> = 1_024..=67_108_864;
 
 /// Where to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +95,12 @@ impl FromStr for Recovery {
 #[command(after_help = HELP)]
 pub struct SubscribeArgs {
     /// Where to start: live (with a snapshot of the state before), start, or a seq.
-    #[arg(long, value_name = "live|start|SEQ", default_value = "live")]
+    #[arg(
+        long,
+        value_name = "live|start|SEQ",
+        allow_hyphen_values = true,
+        default_value = "live"
+    )]
     from: From,
 
     /// Only these symbols for the strategy; a recording has all.
@@ -118,7 +127,7 @@ pub struct SubscribeArgs {
     lines: LineArgs,
 
     /// Receive buffer to ask the kernel for, on each line.
-    #[arg(long, value_name = "BYTES", default_value = "8MiB", value_parser = bytes, help_heading = "Lines")]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, default_value = "8MiB", value_parser = bytes, help_heading = "Lines")]
     receive_buffer: usize,
 
     /// The publisher's recovery server; or none: what both lines lose is lost then.
@@ -126,7 +135,7 @@ pub struct SubscribeArgs {
     recovery: Recovery,
 
     /// Give a gap up, with a notice, after so long.
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "2s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
     recovery_deadline: Duration,
 
     /// Hold the publisher back to the pace of the slowest strategy; the publisher must allow it.
@@ -137,6 +146,7 @@ pub struct SubscribeArgs {
     #[arg(
         long,
         value_name = "SHARE",
+        allow_hyphen_values = true,
         default_value = "0%",
         help_heading = "Faults"
     )]
@@ -146,13 +156,20 @@ pub struct SubscribeArgs {
     #[arg(
         long,
         value_name = "SHARE",
+        allow_hyphen_values = true,
         default_value = "0%",
         help_heading = "Faults"
     )]
     drop_b: Share,
 
     /// The seed of the drops.
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Faults")]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        default_value_t = 1,
+        help_heading = "Faults"
+    )]
     seed: u64,
 
     /// Let the receive thread call the strategy itself, instead of a thread behind the queue.
@@ -160,13 +177,19 @@ pub struct SubscribeArgs {
     inline: bool,
 
     /// Core of the receive thread.
-    #[arg(long, value_name = "CORE", help_heading = "Threads")]
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
     receive_core: Option<usize>,
 
     /// Core of the strategy's thread.
     #[arg(
         long,
         value_name = "CORE",
+        allow_hyphen_values = true,
         help_heading = "Threads",
         conflicts_with = "inline"
     )]
@@ -179,7 +202,9 @@ pub struct SubscribeArgs {
     #[arg(
         long,
         value_name = "LINES",
+        allow_hyphen_values = true,
         default_value_t = 65_536,
+        value_parser = number(QUEUE_LINES),
         help_heading = "Threads"
     )]
     queue: usize,

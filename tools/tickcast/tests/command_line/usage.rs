@@ -49,7 +49,11 @@ fn wrong_command_lines_name_what_is_wrong_and_what_was_expected() {
         2,
         &["--ticks", "1.."],
     );
-    fails(&["generate", "x.ticks", "--ticks", "-5"], 2, &["-5"]);
+    fails(
+        &["generate", "x.ticks", "--ticks", "-5"],
+        2,
+        &["--ticks", "-5"],
+    );
     fails(
         &["generate", "x.ticks", "--ticks", "many"],
         2,

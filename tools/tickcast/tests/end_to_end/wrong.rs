@@ -14,6 +14,13 @@ fn flags_that_make_no_sense() {
         (&["demo", "--speed=-1/s"], &["--speed"]),
         (&["demo", "--drop-a", "101%"], &["--drop-a", "100%"]),
         (&["demo", "--drop-b", "much"], &["--drop-b", "5%"]),
+        (&["demo", "--drop-a", "-5%"], &["--drop-a", "100%"]),
+        (&["demo", "--speed", "-1/s"], &["--speed", "250000/s"]),
+        (&["demo", "--ticks", "-5"], &["--ticks"]),
+        (
+            &["demo", "--drop-a", "100%", "--drop-b", "1"],
+            &["--drop-a", "--drop-b", "nothing would arrive"],
+        ),
         (&["demo", "--strategies", "0"], &["--strategies", "1..=64"]),
         (&["demo", "--ticks", "0"], &["--ticks"]),
         (
@@ -50,6 +57,20 @@ fn flags_that_make_no_sense() {
             &["subscribe", "--receive-buffer", "big"],
             &["--receive-buffer", "8MiB"],
         ),
+        (
+            &["subscribe", "--receive-buffer", "0"],
+            &["--receive-buffer", "at least 1 byte"],
+        ),
+        (
+            &["subscribe", "--queue", "1023"],
+            &["--queue", "1024..=67108864"],
+        ),
+        (
+            &["subscribe", "--queue", "99999999999"],
+            &["--queue", "1024..=67108864"],
+        ),
+        (&["subscribe", "--from", "-1"], &["--from", "from 1 on"]),
+        (&["subscribe", "--drop-b", "-1%"], &["--drop-b", "100%"]),
         (&["subscribe", "--strategy", "win"], &["--strategy", "vwap"]),
         (&["subscribe", "--force"], &["--record"]),
         (
@@ -65,6 +86,40 @@ fn flags_that_make_no_sense() {
         (&["publish", "f", "--recovery", "none"], &["--recovery"]),
         (&["publish", "f", "--window", "5"], &["--flow-control"]),
         (&["publish", "f", "--ttl", "300"], &["--ttl", "255"]),
+        (
+            &["publish", "f", "--store", "0"],
+            &["--store", "1..=1000000000"],
+        ),
+        (
+            &["publish", "f", "--max-instruments", "0"],
+            &["--max-instruments", "1.."],
+        ),
+        (
+            &["publish", "f", "--max-clients", "0"],
+            &["--max-clients", "1.."],
+        ),
+        (
+            &["publish", "f", "--max-request", "0"],
+            &["--max-request", "1.."],
+        ),
+        (
+            &["publish", "f", "--client-rate", "0"],
+            &["--client-rate", "at least 1 byte"],
+        ),
+        (
+            &["publish", "f", "--send-buffer", "0"],
+            &["--send-buffer", "at least 1 byte"],
+        ),
+        (&["publish", "f", "--send-buffer", "-1"], &["--send-buffer"]),
+        (&["publish", "f", "--linger", "-1s"], &["--linger"]),
+        (
+            &["publish", "f", "--flow-control", "0"],
+            &["--flow-control", "1.."],
+        ),
+        (
+            &["publish", "f", "--flow-control", "1", "--window", "0"],
+            &["--window", "1.."],
+        ),
         (
             &["publish", "f", "--flow-control", "some"],
             &["--flow-control"],
