@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tickcast_subscriber::{Loss, LossCause};
 
 use crate::show;
@@ -18,7 +18,8 @@ struct Range {
     session: u64,
     first_seq: u64,
     last_seq: u64,
-    cause: &'static str,
+    #[serde(serialize_with = "as_code")]
+    cause: LossCause,
 }
 
 /// What one strategy lost: an object a range.
@@ -39,7 +40,7 @@ impl Losses {
     /// Adds a loss.
     pub fn add(&mut self, loss: &Loss) {
         let (first_seq, last_seq) = (loss.first_seq, loss.first_seq + (loss.count - 1));
-        let (session, cause) = (loss.session, name(loss.cause));
+        let (session, cause) = (loss.session, loss.cause);
         if let Some(last) = self.ranges.last_mut()
             && (last.session, last.cause, last.last_seq + 1) == (session, cause, first_seq)
         {
@@ -64,7 +65,7 @@ impl Losses {
             writeln!(
                 out,
                 "  lost {first}..={last} of session {session}: {}",
-                range.cause
+                name(range.cause)
             )?;
         }
         if self.ranges.len() > MOST_SHOWN {
@@ -90,6 +91,21 @@ pub const fn name(cause: LossCause) -> &'static str {
         LossCause::SessionChange => "the publisher started a new session",
         LossCause::Lapped => "the strategy was slower than the queue is long",
     }
+}
+
+/// Why ticks are lost, for programs.
+const fn code(cause: LossCause) -> &'static str {
+    match cause {
+        LossCause::NoRecovery => "no_recovery",
+        LossCause::RecoveryDeadline => "recovery_deadline",
+        LossCause::Snapshot => "snapshot",
+        LossCause::SessionChange => "session_change",
+        LossCause::Lapped => "lapped",
+    }
+}
+
+fn as_code<S: Serializer>(cause: &LossCause, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code(*cause))
 }
 
 #[cfg(test)]
@@ -118,6 +134,25 @@ mod tests {
             .map(|r| (r.first_seq, r.last_seq))
             .collect();
         assert_eq!(ranges, [(5, 8), (9, 9), (11, 11)]);
+    }
+
+    #[test]
+    fn programs_get_the_cause_as_a_code() {
+        let causes = [
+            (LossCause::NoRecovery, "no_recovery"),
+            (LossCause::RecoveryDeadline, "recovery_deadline"),
+            (LossCause::Snapshot, "snapshot"),
+            (LossCause::SessionChange, "session_change"),
+            (LossCause::Lapped, "lapped"),
+        ];
+        for (cause, code) in causes {
+            let mut losses = Losses::new();
+            losses.add(&loss(5, 3, cause));
+            let range = serde_json::json!(
+                [{"session": 7, "first_seq": 5, "last_seq": 7, "cause": code}]
+            );
+            assert_eq!(serde_json::to_value(&losses).unwrap(), range);
+        }
     }
 
     #[test]

@@ -77,13 +77,13 @@ fn in_ranges(losses: &Value) -> u64 {
 
 #[test]
 fn without_recovery_is_named() {
-    is_named("none", "there is no recovery server");
+    is_named("none", "no_recovery");
 }
 
 #[test]
 fn with_a_dead_recovery_server_is_named() {
     let dead = free_address(std::process::id()).to_string();
-    is_named(&dead, "recovery did not bring them in time");
+    is_named(&dead, "recovery_deadline");
 }
 
 /// The strategy that only counts names what is lost too, for people.
