@@ -7,6 +7,8 @@ use rustix::thread::sched_yield;
 
 /// Empty rounds that are spun before yielding.
 const SPINS: u32 = 64;
+/// Empty rounds from one yield to the next. Fewer make looks late, more make others wait.
+const ROUNDS_PER_YIELD: u32 = 8;
 /// Empty rounds that are yielded, after the spins, before parking.
 const YIELDS: u32 = 64;
 
@@ -15,8 +17,9 @@ const YIELDS: u32 = 64;
 pub enum Idle {
     /// Never gives up its core. Fastest, and only sensible on a core of its own.
     Spin,
-    /// Lets others run between looks: on a shared core each look is another thread's pause, so it
-    /// does not spin first.
+    /// Lets others run at the first look that found nothing, and at every eighth after it: on a
+    /// shared core whoever waits for what was just handed on has its turn at once, and looks stay
+    /// frequent when nobody does.
     Yield,
     /// Spins and yields a little, then sleeps until woken. Slowest, and costs nothing when idle.
     Park,
@@ -118,10 +121,10 @@ impl Idler {
         }
         self.empty_rounds = self.empty_rounds.saturating_add(1);
         match self.idle {
-            Idle::Yield => sched_yield(),
+            Idle::Yield if self.empty_rounds % ROUNDS_PER_YIELD == 1 => sched_yield(),
             Idle::Park if self.empty_rounds > SPINS + YIELDS => park(),
             Idle::Park if self.empty_rounds > SPINS => sched_yield(),
-            Idle::Spin | Idle::Park => std::hint::spin_loop(),
+            Idle::Spin | Idle::Yield | Idle::Park => std::hint::spin_loop(),
         }
     }
 }
