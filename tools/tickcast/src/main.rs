@@ -6,6 +6,7 @@ mod demo;
 mod feed;
 mod generate;
 mod inspect;
+mod instruments;
 mod interrupt;
 mod losses;
 mod measure;

@@ -1,6 +1,6 @@
 //! The strategies that the program brings along.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use tickcast_subscriber::{Loss, Origin, Provenance, SessionStart, Strategy};
 use tickcast_tickfile::{TickWriter, WriteError};
-use tickcast_wire::{Body, Digest, Quote, Symbol, Tick};
+use tickcast_wire::{Body, Digest, Symbol, Tick};
 
+use crate::instruments::{BoardRow, Instruments, Sides, VwapRow, name};
 use crate::losses::{self, Losses};
 use crate::show;
 
@@ -65,29 +66,13 @@ impl Strategy for Checksum {
     }
 }
 
-/// What is known of an instrument.
-#[derive(Debug, Default)]
-struct Instrument {
-    symbol: Option<Symbol>,
-    quote: Option<Quote>,
-    volume: u64,
-    /// Sum of price × size, in units of 1e-9.
-    turnover: i128,
-}
-
-impl Instrument {
-    fn name(&self, id: u32) -> String {
-        self.symbol
-            .map_or_else(|| format!("#{id}"), |symbol| symbol.to_string())
-    }
-}
-
 /// Follows chosen instruments and does with them what was asked for.
 pub struct Follow {
     choice: Choice,
     /// The symbols to follow; all if empty.
     symbols: HashSet<Symbol>,
-    instruments: HashMap<u32, Instrument>,
+    instruments: Instruments,
+    snapshot_as_of: Option<u64>,
     checksum: Checksum,
     /// Nobody reads stdout any more.
     deaf: bool,
@@ -99,7 +84,8 @@ impl Follow {
         Follow {
             choice,
             symbols: symbols.iter().copied().collect(),
-            instruments: HashMap::new(),
+            instruments: Instruments::default(),
+            snapshot_as_of: None,
             checksum: Checksum::default(),
             deaf: false,
         }
@@ -115,9 +101,14 @@ impl Follow {
         self.checksum.losses()
     }
 
+    /// The seq that the last snapshot was as of, if there was one.
+    pub const fn snapshot_as_of(&self) -> Option<u64> {
+        self.snapshot_as_of
+    }
+
     /// Symbols that were asked for and never defined.
     pub fn unknown_symbols(&self) -> Vec<String> {
-        let known: HashSet<_> = self.instruments.values().filter_map(|i| i.symbol).collect();
+        let known: HashSet<_> = self.instruments.symbols().collect();
         let mut unknown: Vec<_> = self
             .symbols
             .difference(&known)
@@ -131,33 +122,21 @@ impl Follow {
         self.symbols.is_empty()
             || self
                 .instruments
-                .get(&instrument)
-                .and_then(|i| i.symbol)
+                .symbol(instrument)
                 .is_some_and(|symbol| self.symbols.contains(&symbol))
     }
 
-    fn take_in(&mut self, tick: &Tick) {
-        if let Some(definition) = tick.as_definition() {
-            let instrument = self.instruments.entry(tick.instrument()).or_default();
-            instrument.symbol = Some(definition.symbol);
-        }
+    fn take_in(&mut self, tick: &Tick, origin: &Origin) {
+        self.instruments.define(tick);
         if self.choice == Choice::Count || !self.follows(tick.instrument()) {
             return;
         }
-        let instrument = self.instruments.entry(tick.instrument()).or_default();
-        match tick.body() {
-            Body::Quote(quote) => instrument.quote = Some(*quote),
-            Body::Clear(_) => instrument.quote = None,
-            Body::Trade(trade) => {
-                instrument.volume += trade.size.get();
-                let (price, size) = (i128::from(trade.price.get()), i128::from(trade.size.get()));
-                instrument.turnover += price * size;
-            }
-            _ => {}
-        }
+        let of_snapshot = origin.provenance == Provenance::Snapshot;
+        self.instruments.update(tick, of_snapshot);
         if self.choice == Choice::Print {
-            let name = instrument.name(tick.instrument());
-            self.print(&line(tick, &name));
+            let symbol = self.instruments.symbol(tick.instrument());
+            let name = name(symbol, tick.instrument());
+            self.print(&line(tick, &name, of_snapshot));
         }
     }
 
@@ -167,47 +146,26 @@ impl Follow {
         }
     }
 
-    /// Prints what was kept.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write_result(&self, out: &mut dyn Write) -> io::Result<()> {
-        let sorted: BTreeMap<_, _> = self
-            .instruments
-            .iter()
-            .filter(|(id, _)| self.follows(**id))
-            .map(|(id, instrument)| ((instrument.name(*id), *id), instrument))
-            .collect();
-        for ((name, _), instrument) in sorted {
-            match self.choice {
-                Choice::Board => {
-                    let Some(quote) = instrument.quote else {
-                        continue;
-                    };
-                    writeln!(out, "  {name:<16} {}", two_sides(&quote))?;
-                }
-                Choice::Vwap if instrument.volume > 0 => {
-                    let vwap = instrument.turnover / i128::from(instrument.volume);
-                    let vwap = show::price(i64::try_from(vwap).unwrap_or(i64::MAX));
-                    let volume = show::count(instrument.volume);
-                    writeln!(out, "  {name:<16} {vwap:>18} over {volume} traded")?;
-                }
-                Choice::Count | Choice::Print | Choice::Vwap => {}
-            }
-        }
-        Ok(())
+    /// The board, if that was asked for.
+    pub fn board(&self) -> Option<Vec<BoardRow>> {
+        (self.choice == Choice::Board).then(|| self.instruments.board())
+    }
+
+    /// The average prices, if they were asked for.
+    pub fn vwap(&self) -> Option<Vec<VwapRow>> {
+        (self.choice == Choice::Vwap).then(|| self.instruments.vwap())
     }
 }
 
 impl Strategy for Follow {
-    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
-        self.take_in(tick);
+    fn on_tick(&mut self, tick: &Tick, origin: &Origin) {
+        self.on_ticks(std::slice::from_ref(tick), origin);
     }
 
     fn on_ticks(&mut self, ticks: &[Tick], origin: &Origin) {
         self.checksum.on_ticks(ticks, origin);
         for tick in ticks {
-            self.take_in(tick);
+            self.take_in(tick, origin);
         }
     }
 
@@ -235,35 +193,32 @@ impl Strategy for Follow {
         }
     }
 
+    fn on_end(&mut self, session: u64, last_seq: u64) {
+        if self.choice == Choice::Print {
+            self.print(&format!("end of session {session} with seq {last_seq}"));
+        }
+    }
+
     fn on_snapshot(&mut self, as_of: u64) {
         // The snapshot replaces all state, and brings the definitions again.
-        for instrument in self.instruments.values_mut() {
-            instrument.quote = None;
-        }
+        self.instruments.forget_quotes();
+        self.snapshot_as_of = Some(as_of);
         if self.choice == Choice::Print {
             self.print(&format!("snapshot as of seq {as_of}"));
         }
     }
 }
 
-fn two_sides(quote: &Quote) -> String {
-    let (bid, ask) = (show::price(quote.bid.get()), show::price(quote.ask.get()));
-    let (bid_size, ask_size) = (
-        show::count(quote.bid_size.get()),
-        show::count(quote.ask_size.get()),
-    );
-    format!("{bid_size:>9} @ {bid:<12} {ask:>12} @ {ask_size}")
-}
-
-fn line(tick: &Tick, name: &str) -> String {
+fn line(tick: &Tick, name: &str, of_snapshot: bool) -> String {
     let (seq, time) = (tick.seq(), show::time(tick.ts_event()));
+    let mark = if of_snapshot { "snapshot " } else { "" };
     let what = match tick.body() {
         Body::Definition(definition) => format!("definition {}", definition.symbol),
         Body::Status(status) => match status.trading_state() {
             Some(state) => format!("status {state:?}"),
             None => format!("status {}", status.state),
         },
-        Body::Quote(quote) => format!("quote {}", two_sides(quote)),
+        Body::Quote(quote) => format!("quote {}", Sides::from(quote)),
         Body::Trade(trade) => {
             let (price, size) = (
                 show::price(trade.price.get()),
@@ -275,7 +230,7 @@ fn line(tick: &Tick, name: &str) -> String {
         Body::Clear(_) => "clear".into(),
         Body::Unknown(kind, _) => format!("unknown kind {kind}"),
     };
-    format!("{seq:>10} {time} {name:<16} {what}")
+    format!("{seq:>10} {time} {name:<16} {mark}{what}")
 }
 
 /// How long recorded ticks wait at most before they are in the file.

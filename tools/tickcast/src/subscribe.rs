@@ -22,6 +22,7 @@ use tracing::info;
 
 use crate::Outcome;
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
+use crate::instruments::{BoardRow, VwapRow};
 use crate::interrupt::Interrupt;
 use crate::losses::Losses;
 use crate::measure::Measure;
@@ -227,6 +228,7 @@ struct Report {
     delivered: u64,
     lost: u64,
     losses: Losses,
+    snapshot_as_of: Option<u64>,
     snapshot_ticks: u64,
     duplicates: u64,
     retransmitted: u64,
@@ -241,6 +243,10 @@ struct Report {
     recorded: Option<u64>,
     unknown_symbols: Vec<String>,
     latency_ns: Latency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    board: Option<Vec<BoardRow>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vwap: Option<Vec<VwapRow>>,
 }
 
 /// Runs the command.
@@ -290,10 +296,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         recorded,
         latency,
     );
-    show::result(&report, args.json, |out, report| {
-        outcome.strategy.write_result(out)?;
-        print(out, report)
-    })?;
+    show::result(&report, args.json, print)?;
     if let Some(panic) = outcome.panic {
         bail!("the strategy panicked: {panic}");
     }
@@ -451,6 +454,7 @@ fn report(
         delivered: account.delivered,
         lost: account.lost,
         losses: strategy.losses().clone(),
+        snapshot_as_of: strategy.snapshot_as_of(),
         snapshot_ticks: account.snapshot_ticks,
         duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
         retransmitted: counters.retransmitted,
@@ -465,11 +469,19 @@ fn report(
         recorded: recorded.map(|(ticks, _)| ticks),
         unknown_symbols: strategy.unknown_symbols(),
         latency_ns,
+        board: strategy.board(),
+        vwap: strategy.vwap(),
     }
 }
 
 fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let count = show::count;
+    for row in report.board.iter().flatten() {
+        writeln!(out, "{row}")?;
+    }
+    for row in report.vwap.iter().flatten() {
+        writeln!(out, "{row}")?;
+    }
     writeln!(
         out,
         "{BOLD}delivered{BOLD:#} {} ticks, lost {}, sessions {}, digest {}",

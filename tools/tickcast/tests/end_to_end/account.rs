@@ -13,6 +13,8 @@ pub struct Session {
     pub rows: u64,
     pub delivered: u64,
     pub lost: u64,
+    /// Whether its end was said.
+    pub ended: bool,
 }
 
 impl Session {
@@ -37,7 +39,11 @@ pub fn sessions(lines: &[String]) -> Vec<Session> {
             continue;
         }
         let session = sessions.last_mut().expect("a session before its ticks");
-        if let Some(as_of) = line.strip_prefix("snapshot as of seq ") {
+        if let Some(rest) = line.strip_prefix("end of session ") {
+            let end = format!("{} with seq {}", session.session, session.next_seq() - 1);
+            assert_eq!(rest, end);
+            session.ended = true;
+        } else if let Some(as_of) = line.strip_prefix("snapshot as of seq ") {
             session.as_of = Some(as_of.parse().expect("a seq"));
         } else if let Some(range) = line.strip_prefix("lost ") {
             let (first, last) = range.split_once("..=").expect("a range");
@@ -48,7 +54,9 @@ pub fn sessions(lines: &[String]) -> Vec<Session> {
             session.lost += last + 1 - first;
         } else {
             let seq = seq(line).unwrap_or_else(|| panic!("neither tick nor notice: {line}"));
-            if session.as_of.is_some_and(|as_of| seq <= as_of) {
+            let of_snapshot = session.as_of.is_some_and(|as_of| seq <= as_of);
+            assert_eq!(line.contains(" snapshot "), of_snapshot, "{line}");
+            if of_snapshot {
                 session.rows += 1;
             } else {
                 assert_eq!(seq, session.next_seq(), "{line}");
@@ -71,5 +79,6 @@ fn session(text: &str) -> Session {
         rows: 0,
         delivered: 0,
         lost: 0,
+        ended: false,
     }
 }

@@ -57,6 +57,8 @@ pub fn live(feed: &Feed) {
     );
     let sessions = sessions(&ended.out);
     assert_eq!((sessions.len(), sessions[0].next_seq()), (1, 20_001));
+    assert!(sessions[0].ended);
+    assert!(delivered["snapshot_as_of"].is_null(), "{delivered}");
 }
 
 /// A second subscriber comes half-way: a snapshot of the state so far, then every tick.
@@ -79,6 +81,7 @@ pub fn late_join(feed: &Feed) {
     assert!(as_of >= HALF_WAY);
     assert_eq!(count(&late, "lost"), 0);
     assert_eq!(count(&late, "snapshots"), 1);
+    assert_eq!(count(&late, "snapshot_as_of"), as_of);
     assert!(count(&late, "snapshot_ticks") > 0);
     let after = count(&published, "published") - as_of;
     assert_eq!(count(&late, "delivered"), after);
@@ -89,6 +92,7 @@ pub fn late_join(feed: &Feed) {
         rows: count(&late, "snapshot_ticks"),
         delivered: after,
         lost: 0,
+        ended: true,
     };
     assert_eq!(sessions(&ended.out), [expected]);
 }
@@ -118,6 +122,7 @@ pub fn publisher_killed(feed: &Feed) {
     assert_eq!(result["digest"], published["digest"]);
     let [before, after]: [Session; 2] = sessions(&ended.out).try_into().expect("two sessions");
     assert!(before.session < after.session);
+    assert_eq!((before.ended, after.ended), (false, true));
     assert_eq!((before.first_seq, after.first_seq), (1, 1));
     assert!(before.delivered >= HALF_WAY);
     assert_eq!(after.session, count(&published, "session"));

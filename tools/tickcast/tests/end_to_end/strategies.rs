@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use crate::feed::{Feed, folder};
 use crate::program::{Ended, Program, run};
 
@@ -73,6 +75,34 @@ fn vwap_weighs_by_volume() {
     let alpha = ["ALPHA", "10.005", "over", "400", "traded"];
     assert_eq!(about(&all, "ALPHA"), [alpha]);
     assert_eq!(about(&all, "BETA")[0][1], "20.25");
+}
+
+#[test]
+fn programs_get_what_people_are_shown() {
+    let board = shown(&["--strategy", "board", "--json"]).json();
+    assert_eq!(
+        board["board"],
+        json!([
+            {"symbol": "ALPHA", "instrument": 1,
+             "bid": "9.99", "bid_size": 400, "ask": "10.02", "ask_size": 100},
+            {"symbol": "BETA", "instrument": 2,
+             "bid": "20.25", "bid_size": 5, "ask": "20.50", "ask_size": 1200},
+        ])
+    );
+    let vwap = shown(&["--strategy", "vwap", "--json"]).json();
+    assert_eq!(
+        vwap["vwap"],
+        json!([
+            {"symbol": "ALPHA", "instrument": 1, "price": "10.005", "volume": 400},
+            {"symbol": "BETA", "instrument": 2, "price": "20.25", "volume": 10},
+        ])
+    );
+    let count = shown(&["--json"]).json();
+    for (report, absent) in [(&board, "vwap"), (&vwap, "board"), (&count, "board")] {
+        assert!(report.get(absent).is_none(), "{report}");
+    }
+    let some = shown(&["--strategy", "board", "--symbols", "BETA", "--json"]).json();
+    assert_eq!(some["board"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]
