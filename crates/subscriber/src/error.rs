@@ -24,10 +24,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The publisher does not want to be held up.
-    #[error(
-        "{server} refuses flow control ({status:?}): start the publisher with flow control, or \
-         subscribe without"
-    )]
+    #[error("the publisher at {server} refuses flow control: {}", refusal(*status))]
     FlowControlRefused {
         /// The publisher's recovery address.
         server: SocketAddr,
@@ -37,4 +34,38 @@ pub enum StartError {
     /// Flow control goes over the recovery channel, and there is none.
     #[error("flow control needs the address of the publisher's recovery server")]
     FlowControlWithoutRecovery,
+}
+
+/// Why flow control is refused, and what to do.
+const fn refusal(status: ReplyStatus) -> &'static str {
+    match status {
+        ReplyStatus::FlowControlOff => {
+            "it was started without; start it with flow control, or subscribe without"
+        }
+        ReplyStatus::Busy => "it has too many clients; try again later, or let it serve more",
+        _ => "it does not understand the request; run the same version on both ends",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_in_plain_words() {
+        let server = SocketAddr::from(([127, 0, 0, 1], 14_000));
+        for (status, words) in [
+            (ReplyStatus::FlowControlOff, "it was started without"),
+            (ReplyStatus::Busy, "too many clients"),
+            (ReplyStatus::Malformed, "same version"),
+        ] {
+            let said = StartError::FlowControlRefused { server, status }.to_string();
+            assert!(
+                said.starts_with("the publisher at 127.0.0.1:14000 refuses"),
+                "{said}"
+            );
+            assert!(said.contains(words), "{said}");
+            assert!(!said.contains(&format!("{status:?}")), "{said}");
+        }
+    }
 }

@@ -150,15 +150,27 @@ fn a_file_that_grows_is_read_as_far_as_it_was() {
 }
 
 #[test]
+fn a_folder_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let gone = folder.path().join("gone");
+    for name in ["market.ticks", "market.csv"] {
+        let error = Writer::create(&gone.join(name)).err().unwrap();
+        let said = error.to_string();
+        let advice = format!("make the folder {} first", gone.display());
+        assert!(said.contains(&advice), "{said}");
+        assert!(!said.contains("overwritten"), "{said}");
+    }
+}
+
+#[test]
 fn an_existing_file_is_not_touched() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["market.ticks", "market.csv"] {
         let path = folder.path().join(name);
         std::fs::write(&path, "precious").unwrap();
-        assert!(matches!(
-            Writer::create(&path),
-            Err(WriteError::Create { .. })
-        ));
+        let error = Writer::create(&path).err().unwrap();
+        assert!(matches!(error, WriteError::Create { .. }));
+        assert!(error.to_string().contains("never overwritten"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     }
     let other = folder.path().join("market.itch");

@@ -56,6 +56,12 @@ impl Target {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
+        if !folder.exists() {
+            bail!(
+                "there is no folder {}; make it first, or name another file",
+                folder.display()
+            );
+        }
         let (writer, part) = tempfile::Builder::new()
             .prefix(".tickcast-")
             .suffix(&format!(".part.{}", self.format))

@@ -359,7 +359,6 @@ fn attach_recorder(
     builder: &mut SubscriberBuilder,
 ) -> anyhow::Result<Attached<Record>> {
     let path = args.record.as_deref().context("a recording needs a file")?;
-    let context = || format!("cannot record to {}", path.display());
     if let Ok(there) = path.symlink_metadata() {
         if !there.is_file() {
             bail!("{} is no regular file; name another one", path.display());
@@ -370,9 +369,9 @@ fn attach_recorder(
                 path.display()
             );
         }
-        std::fs::remove_file(path).with_context(context)?;
+        std::fs::remove_file(path).with_context(|| format!("cannot replace {}", path.display()))?;
     }
-    let writer = TickWriter::create(path).with_context(context)?;
+    let writer = TickWriter::create(path).context("cannot record")?;
     let thread = ThreadConfig {
         name: "tc-record".into(),
         core: None,

@@ -14,7 +14,7 @@ use super::layout::{BLOCK_ROWS, BlockHeader, EndMark, FileHeader};
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// The file cannot be created.
-    #[error("cannot create {path}: {source}; an existing file is never overwritten")]
+    #[error("cannot create {path}: {source}{}", advice(path, source))]
     Create {
         /// The file.
         path: PathBuf,
@@ -41,6 +41,22 @@ pub enum WriteError {
         /// Ticks that are safely in the file.
         ticks: u64,
     },
+}
+
+/// What to do when a file cannot be created.
+fn advice(path: &Path, error: &io::Error) -> String {
+    match (error.kind(), path.parent()) {
+        (io::ErrorKind::NotFound, Some(folder)) => {
+            format!(
+                "; make the folder {} first, or name another",
+                folder.display()
+            )
+        }
+        (io::ErrorKind::AlreadyExists, _) => {
+            "; an existing file is never overwritten: name another, or remove it".into()
+        }
+        _ => String::new(),
+    }
 }
 
 /// What a finished file holds.

@@ -95,7 +95,11 @@ fn a_failure_leaves_nothing_behind() {
         1,
         &["directory"],
     );
-    fails(&["convert", &first, &inside("gone/out.csv")], 1, &["gone"]);
+    fails(
+        &["convert", &first, &inside("gone/out.csv")],
+        1,
+        &["there is no folder", "gone; make it first"],
+    );
     assert_eq!(names(folder.path()), ["first.ticks"]);
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::feed::{Feed, folder};
+use crate::feed::{Feed, folder, text};
 use crate::program::{Ended, Program, run};
 
 const CSV: &str = "\
@@ -141,6 +141,9 @@ fn a_recording_is_replaced_only_when_asked() {
     run(&["subscribe", "--record", place, "--force"])
         .expect(1)
         .explains(&[place, "no regular file"]);
+    let gone = folder.path().join("gone/recording.ticks");
+    let ended = run(&["subscribe", "--record", text(&gone)]).expect(1);
+    ended.explains(&["cannot record", "make the folder", "No such file"]);
     shown(&["--record", path, "--force"]);
     run(&["inspect", path]).expect(0);
 }

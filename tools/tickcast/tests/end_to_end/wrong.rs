@@ -196,6 +196,18 @@ fn both_lines_the_same() {
 }
 
 #[test]
+fn flow_control_that_the_publisher_does_not_allow() {
+    let folder = folder();
+    let file = market(folder.path(), 10_000);
+    let feed = Feed::on_loopback();
+    let _publisher = feed.publisher(&file, &["--speed", "1000/s"]);
+    let ended = Program::start(feed.subscribe(&["--flow-control"])).finish();
+    ended
+        .expect(1)
+        .explains(&[&feed.recovery, "flow control", "started without"]);
+}
+
+#[test]
 fn flow_control_without_a_publisher() {
     let feed = Feed::on_loopback();
     let folder = folder();
