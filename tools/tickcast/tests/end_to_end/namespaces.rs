@@ -2,6 +2,9 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::program::PATIENCE;
 
 /// Namespaces made by this process.
 static MADE: AtomicU32 = AtomicU32::new(0);
@@ -28,10 +31,23 @@ impl Namespace {
         &self.0
     }
 
-    /// `ip` in this namespace.
-    pub fn ip(&self, arguments: &[&str]) {
+    /// `ip` in this namespace, and what it says.
+    pub fn ip(&self, arguments: &[&str]) -> String {
         let arguments = [&["-n", &self.0], arguments].concat();
-        ip(&arguments).unwrap_or_else(|why| panic!("ip {}: {why}", arguments.join(" ")));
+        ip(&arguments).unwrap_or_else(|why| panic!("ip {}: {why}", arguments.join(" ")))
+    }
+
+    /// Waits until the interface carries IPv6 multicast. The kernel adds the route that this takes
+    /// only when it has noticed that the link is up, which may take seconds; what arrives before is
+    /// dropped and counted as `Ip6InNoRoutes`.
+    pub fn wait_for_ipv6_multicast(&self, interface: &str) {
+        let route = format!("ff00::/8 dev {interface} ");
+        let deadline = Instant::now() + PATIENCE;
+        let local = ["-6", "route", "show", "table", "local"];
+        while !self.ip(&local).contains(&route) {
+            assert!(Instant::now() < deadline, "no route {route}in {}", self.0);
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -43,11 +59,11 @@ impl Drop for Namespace {
     }
 }
 
-fn ip(arguments: &[&str]) -> Result<(), String> {
+fn ip(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new("ip").args(arguments).output();
     let output = output.map_err(|error| format!("ip: {error}"))?;
     if output.status.success() {
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }

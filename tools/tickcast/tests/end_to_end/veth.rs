@@ -37,9 +37,9 @@ fn over_ipv4(story: fn(&Feed)) {
 /// A group of the link and one of the site.
 fn over_ipv6(story: fn(&Feed)) {
     if let Some(pair) = Pair::new() {
-        // IPv6 multicast was seen to be lost for the first seconds after the interfaces came up.
-        // The cause is not known; the wait is twice as long as the longest loss that was seen.
-        std::thread::sleep(std::time::Duration::from_secs(4));
+        for side in [&pair.left, &pair.right] {
+            side.wait_for_ipv6_multicast("veth0");
+        }
         let lines = ["[ff12::7:1]:14001", "[ff15::7:2]:14002"];
         story(&across(&pair, lines, "[fd77:0::1]:14000"));
     }
