@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use core_affinity::CoreId;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use tickcast_queue::{Cursor, Line, Producer, Reader, ring};
@@ -237,5 +237,76 @@ fn stream(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Hops and lines of a block in [`pairs`].
+const BLOCK: u64 = 40_000;
+
+/// One case beside the one it is compared with, in turns (A B B A …): a virtual machine moves its
+/// cores about, and a cache line then takes up to five times as long from one minute to the next.
+/// Only figures of the same moment compare.
+fn pairs(rounds: usize) {
+    type Case = fn(&[CoreId]) -> Duration;
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let raw: Case = |cores| raw_hop(cores, BLOCK);
+    let queue: Case = |cores| array_queue_stream(cores, BLOCK);
+    let cases: [(&str, Case, Case); 5] = [
+        ("hop, cache line : cache line", raw, raw),
+        (
+            "hop, ring : cache line",
+            |cores| ring_hop(cores, BLOCK),
+            raw,
+        ),
+        (
+            "hop, array queue : cache line",
+            |cores| array_queue_hop(cores, BLOCK),
+            raw,
+        ),
+        (
+            "stream, ring by packets : array queue",
+            |cores| ring_stream(cores, BLOCK / TICKS_PER_PACKET * TICKS_PER_PACKET, 21),
+            queue,
+        ),
+        (
+            "stream, ring one by one : array queue",
+            |cores| ring_stream(cores, BLOCK, 1),
+            queue,
+        ),
+    ];
+    println!("\nin turns, {rounds} rounds of {BLOCK} hops or lines, medians");
+    println!(
+        "{:40} {:>10} {:>10} {:>8}",
+        "", "ns each", "other, ns", "ratio"
+    );
+    for (name, ours, other) in cases {
+        let (mut times, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        for round in 0..rounds {
+            let order = if round % 2 == 0 {
+                [true, false]
+            } else {
+                [false, true]
+            };
+            let mut pair = [0.0; 2];
+            for is_ours in order {
+                let took = if is_ours { ours(&cores) } else { other(&cores) };
+                pair[usize::from(!is_ours)] = took.as_nanos() as f64 / BLOCK as f64;
+            }
+            times.push(pair[0]);
+            others.push(pair[1]);
+            ratios.push(pair[0] / pair[1]);
+        }
+        let [time, other, ratio] = [times, others, ratios].map(median);
+        println!("{name:40} {time:>10.1} {other:>10.1} {ratio:>8.2}");
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 criterion_group!(benches, hop, stream);
-criterion_main!(benches);
+
+fn main() {
+    benches();
+    let is_instant = std::env::args().any(|argument| argument == "--test");
+    pairs(if is_instant { 1 } else { 40 });
+}
