@@ -471,7 +471,7 @@ fn introduce(
     let [a, b] = running.lines;
     writeln!(
         out,
-        "{BOLD}tickcast demo{BOLD:#}: publisher, network and subscriber in one process"
+        "{BOLD}demo{BOLD:#}: publisher, network and subscriber in one process"
     )?;
     writeln!(out, "  source      {source}")?;
     let recovery = running.publisher.recovery_addr();
