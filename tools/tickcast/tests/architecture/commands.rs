@@ -47,7 +47,7 @@ fn command(line: &str) -> Option<Written> {
         "cargo" if words.get(1).is_some_and(|word| word == "run") => {
             let dashes = words.iter().position(|word| word == "--");
             match dashes {
-                Some(at) if !words.contains(&"--example".into()) => {
+                Some(at) if !is_of_another_program(&words[..at]) => {
                     Some(Written::Tickcast(words[at + 1..].to_vec()))
                 }
                 _ => Some(Written::Cargo(words[1..].to_vec())),
@@ -56,6 +56,12 @@ fn command(line: &str) -> Option<Written> {
         "cargo" if words.len() > 1 => Some(Written::Cargo(words[1..].to_vec())),
         _ => None,
     }
+}
+
+/// Whether `cargo run` with these words runs an example, or the program of another package.
+fn is_of_another_program(words: &[String]) -> bool {
+    let package = words.iter().skip_while(|word| *word != "-p").nth(1);
+    words.contains(&"--example".into()) || package.is_some_and(|package| package != "tickcast")
 }
 
 /// The subcommand exists and its help names every flag. `help` gives the help of a subcommand,
@@ -179,13 +185,16 @@ fn list(text: &str) -> Vec<String> {
 #[test]
 fn commands_are_found_in_a_document() {
     let text = "Type `tickcast inspect F --json`, `tickcast`, `ls`:\n```sh\n$ cargo run --release -- \
-                demo --ticks 5 | less\ncargo bench \\\n  --bench x -- --test # all\nls\n```\n";
+                demo --ticks 5 | less\ncargo bench \\\n  --bench x -- --test # all\nls\n```\n\
+                Or `cargo run -p other -- --flag`, `cargo run -p tickcast -- demo`.\n";
     assert_eq!(
         written(text),
         [
             Written::Tickcast(list("inspect F --json")),
             Written::Tickcast(list("demo --ticks 5")),
             Written::Cargo(list("bench --bench x -- --test")),
+            Written::Cargo(list("run -p other -- --flag")),
+            Written::Tickcast(list("demo")),
         ]
     );
 }

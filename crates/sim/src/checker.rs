@@ -1,0 +1,362 @@
+//! What a subscriber is given, held against all that was published.
+
+use std::borrow::Cow;
+
+use tickcast_protocol::{Alarm, Arbiter, Loss, LossCause, Provenance, Sink};
+use tickcast_wire::Tick;
+
+use crate::coverage::{Coverage, Happening};
+use crate::publisher::Session;
+use crate::state::state_at;
+use crate::trace::{Trace, Who};
+
+/// Stands between the arbiter and the checker and may spoil what passes: so that it can be shown
+/// that the checker sees it.
+pub trait Tap {
+    /// The ticks that pass, as they are to go on.
+    fn ticks<'a>(&mut self, ticks: &'a [Tick], from: Provenance) -> Cow<'a, [Tick]> {
+        let _ = from;
+        Cow::Borrowed(ticks)
+    }
+
+    /// The notice that passes, as it is to go on; `None` keeps it back.
+    fn lost(&mut self, loss: &Loss) -> Option<Loss> {
+        Some(*loss)
+    }
+}
+
+/// Lets everything pass as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Untouched;
+
+impl Tap for Untouched {}
+
+/// A snapshot of which not all may have come.
+struct Snapshot {
+    as_of: u64,
+    rows: Vec<Tick>,
+}
+
+/// What one life of a subscriber has been given.
+#[derive(Default)]
+pub(crate) struct Checker {
+    /// The session told of; 0 before the first.
+    session: u64,
+    /// Its first seq for this subscriber, and the next.
+    first: u64,
+    next: u64,
+    /// Of this session.
+    delivered: u64,
+    lost: u64,
+    /// Of all sessions.
+    delivered_in_all: u64,
+    lost_in_all: u64,
+    snapshot: Option<Snapshot>,
+    has_ended: bool,
+    /// What was wrong first.
+    violation: Option<String>,
+}
+
+impl Checker {
+    pub(crate) fn take_violation(&mut self) -> Option<String> {
+        self.violation.take()
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost_in_all
+    }
+
+    /// Whether the end of this session was told.
+    pub(crate) fn has_seen_the_end_of(&self, session: u64) -> bool {
+        self.session == session && self.has_ended
+    }
+
+    fn fail(&mut self, what: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(what());
+        }
+    }
+
+    /// The identity, and that the arbiter's own account is the same.
+    pub(crate) fn check_account(&mut self, arbiter: &Arbiter, history: &[Session]) {
+        let counters = arbiter.counters();
+        let theirs = (counters.delivered, counters.lost);
+        let mine = (self.delivered_in_all, self.lost_in_all);
+        if theirs != mine {
+            self.fail(|| format!("(delivered, lost) is {mine:?}, the arbiter counts {theirs:?}"));
+        }
+        if self.session == 0 || self.session != arbiter.session() {
+            return;
+        }
+        if self.next != arbiter.next_seq() {
+            let (mine, theirs) = (self.next, arbiter.next_seq());
+            self.fail(|| format!("next is seq {mine}, the arbiter says {theirs}"));
+        }
+        let published = published(history, self.session).map_or(0, |it| it.ticks.len() as u64);
+        let (account, passed) = (self.delivered + self.lost, self.next - self.first);
+        if account != passed || passed > (published + 1).saturating_sub(self.first) {
+            let (delivered, lost, first) = (self.delivered, self.lost, self.first);
+            self.fail(|| {
+                format!(
+                    "the identity: from seq {first} of {published} published, {delivered} \
+                     delivered + {lost} lost, and {passed} passed"
+                )
+            });
+        }
+    }
+
+    /// A snapshot of which all has come must be the publisher's state.
+    pub(crate) fn finish_snapshot(&mut self, history: &[Session], coverage: &mut Coverage) {
+        let Some(Snapshot { as_of, rows }) = self.snapshot.take() else {
+            return;
+        };
+        let Some(session) = published(history, self.session) else {
+            return;
+        };
+        let expected = state_at(&session.ticks, as_of);
+        if rows != expected {
+            let (has, wants) = (rows.len(), expected.len());
+            self.fail(|| {
+                format!(
+                    "the snapshot as of {as_of} is not the state then: {has} rows, not the \
+                     {wants} of the publisher"
+                )
+            });
+        }
+        coverage.saw(Happening::SnapshotTaken);
+    }
+}
+
+fn published(history: &[Session], number: u64) -> Option<&Session> {
+    history.iter().rev().find(|it| it.number == number)
+}
+
+/// The sink of one subscriber while its arbiter is called.
+pub(crate) struct Checking<'a, T> {
+    pub(crate) checker: &'a mut Checker,
+    pub(crate) history: &'a [Session],
+    pub(crate) who: Who,
+    pub(crate) trace: &'a mut Trace,
+    pub(crate) coverage: &'a mut Coverage,
+    pub(crate) tap: &'a mut T,
+}
+
+/// A line of the trace.
+#[derive(Debug, Hash)]
+enum Told {
+    Session {
+        session: u64,
+        first_seq: u64,
+    },
+    Ticks {
+        first: u64,
+        last: u64,
+        from: Provenance,
+        held: bool,
+    },
+    Rows(usize),
+    Lost {
+        first: u64,
+        last: u64,
+        cause: LossCause,
+    },
+    Snapshot {
+        as_of: u64,
+    },
+    End {
+        last_seq: u64,
+    },
+    Alarm(&'static str, u64),
+}
+
+impl<T: Tap> Checking<'_, T> {
+    fn check_ticks(&mut self, ticks: &[Tick]) {
+        let checker = &mut *self.checker;
+        if checker.snapshot.is_some() {
+            checker.finish_snapshot(self.history, self.coverage);
+        }
+        let Some(session) = published(self.history, checker.session) else {
+            return checker.fail(|| "ticks before any session".into());
+        };
+        if checker.has_ended {
+            checker.fail(|| "ticks after the end of the session".into());
+        }
+        for tick in ticks {
+            let (seq, next) = (tick.seq(), checker.next);
+            if seq != next {
+                checker.fail(|| format!("seq {seq} was delivered, seq {next} is next"));
+            }
+            match session.ticks.get(seq.wrapping_sub(1) as usize) {
+                None => checker.fail(|| format!("seq {seq} was delivered and never published")),
+                Some(original) if original != tick => {
+                    checker.fail(|| format!("seq {seq} is {tick:?}, published was {original:?}"));
+                }
+                Some(_) => {}
+            }
+            checker.next = seq.wrapping_add(1);
+        }
+        checker.delivered += ticks.len() as u64;
+        checker.delivered_in_all += ticks.len() as u64;
+    }
+
+    /// What a publisher says of the session before must be accounted for when it is left.
+    fn leave_session(&mut self, previous: Option<(u64, u64)>) {
+        let checker = &mut *self.checker;
+        if let Some((number, last_seq)) = previous
+            && number == checker.session
+            && checker.next != last_seq + 1
+        {
+            let next = checker.next;
+            checker.fail(|| {
+                format!("session {number} had {last_seq} ticks, it was left before seq {next}")
+            });
+        }
+    }
+}
+
+impl<T: Tap> Sink for Checking<'_, T> {
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>) {
+        self.trace
+            .note(self.who, Told::Session { session, first_seq });
+        self.coverage.saw(Happening::SessionStarted);
+        self.leave_session(previous);
+        let checker = &mut *self.checker;
+        match published(self.history, session) {
+            None => checker.fail(|| format!("session {session} never was")),
+            Some(it) if it.previous != previous => {
+                checker.fail(|| format!("previous is {previous:?}, published {:?}", it.previous));
+            }
+            Some(it) if first_seq == 0 || first_seq > it.ticks.len() as u64 + 1 => {
+                checker.fail(|| format!("it starts at seq {first_seq}, which never was"));
+            }
+            Some(_) => {}
+        }
+        let before = checker.session;
+        if session <= before {
+            checker.fail(|| format!("session {session} after {before}"));
+        }
+        checker.session = session;
+        (checker.first, checker.next) = (first_seq, first_seq);
+        (checker.delivered, checker.lost) = (0, 0);
+        (checker.snapshot, checker.has_ended) = (None, false);
+    }
+
+    fn ticks(&mut self, ticks: &[Tick], from: Provenance, held: bool) {
+        let ticks = self.tap.ticks(ticks, from);
+        if from == Provenance::Snapshot {
+            self.trace.note(self.who, Told::Rows(ticks.len()));
+            let checker = &mut *self.checker;
+            match &mut checker.snapshot {
+                Some(snapshot) => snapshot.rows.extend_from_slice(&ticks),
+                None => checker.fail(|| "rows of a snapshot that was not announced".into()),
+            }
+            return;
+        }
+        if let (Some(first), Some(last)) = (ticks.first(), ticks.last()) {
+            self.note_ticks(first, last, from, held);
+        }
+        self.check_ticks(&ticks);
+    }
+
+    fn lost(&mut self, loss: &Loss) {
+        let Some(loss) = self.tap.lost(loss) else {
+            return;
+        };
+        let cause = loss.cause;
+        let (first, last) = (loss.first_seq, loss.first_seq + loss.count - 1);
+        self.trace.note(self.who, Told::Lost { first, last, cause });
+        self.coverage.saw(match cause {
+            LossCause::NoRecovery => Happening::LostNoRecovery,
+            LossCause::RecoveryDeadline | LossCause::Lapped => Happening::LostDeadline,
+            LossCause::Snapshot => Happening::LostSnapshot,
+            LossCause::SessionChange => Happening::LostSessionChange,
+        });
+        let checker = &mut *self.checker;
+        let next = checker.next;
+        let count = published(self.history, checker.session).map_or(0, |it| it.ticks.len() as u64);
+        if loss.session != checker.session || loss.count == 0 || first != next {
+            checker.fail(|| format!("{loss:?}, but seq {next} is next"));
+        }
+        if last > count {
+            checker.fail(|| format!("{loss:?}, but only {count} were published"));
+        }
+        checker.next = last + 1;
+        checker.lost += loss.count;
+        checker.lost_in_all += loss.count;
+    }
+
+    fn snapshot(&mut self, as_of: u64) {
+        self.trace.note(self.who, Told::Snapshot { as_of });
+        let checker = &mut *self.checker;
+        if as_of + 1 != checker.next {
+            let next = checker.next;
+            checker.fail(|| format!("a snapshot as of {as_of}, but seq {next} is next"));
+        }
+        let snapshot = Snapshot {
+            as_of,
+            rows: Vec::new(),
+        };
+        if checker.snapshot.replace(snapshot).is_some() {
+            self.coverage.saw(Happening::SnapshotBegunAnew);
+        }
+    }
+
+    fn end_of_session(&mut self, session: u64, last_seq: u64) {
+        self.trace.note(self.who, Told::End { last_seq });
+        self.coverage.saw(Happening::Ended);
+        self.checker.finish_snapshot(self.history, self.coverage);
+        let checker = &mut *self.checker;
+        let it = published(self.history, session);
+        let is_true = it.is_some_and(|it| it.has_ended && it.ticks.len() as u64 == last_seq);
+        if !is_true || session != checker.session || checker.next != last_seq + 1 {
+            let next = checker.next;
+            checker.fail(|| format!("end of {session} at {last_seq}, but seq {next} is next"));
+        }
+        if checker.has_ended {
+            checker.fail(|| "a session ended twice".into());
+        }
+        checker.has_ended = true;
+    }
+
+    fn alarm(&mut self, alarm: Alarm) {
+        let (happening, what, number) = match alarm {
+            Alarm::LineDown(line) => (Happening::LineDown, "LineDown", line as u64),
+            Alarm::LineUp(line) => (Happening::LineUp, "LineUp", line as u64),
+            Alarm::DuplicateDiffers { first_seq, .. } => {
+                (Happening::AlarmDiffers, "DuplicateDiffers", first_seq)
+            }
+            Alarm::OlderSession { session } => {
+                (Happening::AlarmOlderSession, "OlderSession", session)
+            }
+            Alarm::JoinedWithoutSnapshot { first_seq } => {
+                // The subscriber knows now that the state before is missing or incomplete.
+                self.checker.snapshot = None;
+                (
+                    Happening::AlarmJoinedWithout,
+                    "JoinedWithoutSnapshot",
+                    first_seq,
+                )
+            }
+        };
+        self.trace.note(self.who, Told::Alarm(what, number));
+        self.coverage.saw(happening);
+    }
+}
+
+impl<T: Tap> Checking<'_, T> {
+    fn note_ticks(&mut self, first: &Tick, last: &Tick, from: Provenance, held: bool) {
+        let (first, last) = (first.seq(), last.seq());
+        let what = Told::Ticks {
+            first,
+            last,
+            from,
+            held,
+        };
+        self.trace.note(self.who, what);
+        self.coverage.saw(match (from, held) {
+            (Provenance::Retransmit, _) => Happening::DeliveredRetransmit,
+            (_, true) => Happening::DeliveredHeld,
+            (_, false) => Happening::DeliveredAtOnce,
+        });
+    }
+}

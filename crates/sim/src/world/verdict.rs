@@ -1,0 +1,98 @@
+//! What must hold beside the stream itself: time to heal, requests, and peace without faults.
+
+use tickcast_protocol::Start;
+
+use super::{END_EVERY_MAX, HEAL_SLACK, LIVE_TICKS_A_REQUEST, REQUESTS_ALWAYS, Subscriber, World};
+use crate::checker::Tap;
+use crate::coverage::Happening;
+
+impl<T: Tap> World<T> {
+    /// How long everything may take to be delivered or lost once the faults have stopped.
+    fn heal_bound(&self) -> u64 {
+        let arbiter = &self.mix.arbiter;
+        let waits = arbiter.line_patience + 2 * arbiter.recovery_deadline;
+        waits + self.mix.patience + END_EVERY_MAX + HEAL_SLACK
+    }
+
+    /// Whether all subscribers have seen the end; it is a violation when that takes too long.
+    pub(super) fn is_over(&mut self) -> bool {
+        let (Some(stopped_at), Some(session)) = (self.stopped_at, self.history.last()) else {
+            return false;
+        };
+        let number = session.number;
+        let is_waiting = |it: &Subscriber| !it.checker.has_seen_the_end_of(number);
+        let Some(to) = self.subscribers.iter().position(is_waiting) else {
+            return true;
+        };
+        let (healing, bound) = (self.now() - stopped_at, self.heal_bound());
+        if healing > bound {
+            self.violation.get_or_insert(format!(
+                "subscriber {to}: not healed {healing} ns after the faults stopped, at most {bound}"
+            ));
+        }
+        false
+    }
+
+    /// A subscriber's life is over: what it counted, and whether it asked too much.
+    pub(super) fn retire(&mut self, to: usize) {
+        let subscriber = &mut self.subscribers[to];
+        let Some(arbiter) = subscriber.arbiter.take() else {
+            return;
+        };
+        let counters = arbiter.counters();
+        for line in &counters.lines {
+            for (happening, count) in [
+                (Happening::WindowOverflow, line.overflow),
+                (Happening::Unconfirmed, line.unconfirmed),
+                (Happening::RefusedTruncated, line.truncated),
+                (Happening::RefusedForeign, line.foreign),
+                (Happening::RefusedNewerVersion, line.newer_version),
+                (Happening::RefusedUnknownKind, line.unknown_kind),
+                (Happening::RefusedWrongLength, line.wrong_length),
+                (Happening::RefusedSeqOutOfRange, line.seq_out_of_range),
+                (Happening::RefusedTickSeq, line.wrong_tick_seq),
+                (Happening::RefusedChannel, line.other_channel),
+                (Happening::RefusedStale, line.stale_session),
+                (Happening::RefusedFuture, line.future_session),
+            ] {
+                self.coverage.add(happening, count);
+            }
+        }
+        self.coverage.add(Happening::Gap, counters.gaps);
+        let requests = counters.retransmit_requests + counters.snapshot_requests;
+        let live = self.published - subscriber.published_before;
+        let most = live / LIVE_TICKS_A_REQUEST + REQUESTS_ALWAYS;
+        let mut violation = None;
+        if requests > most {
+            violation = Some(format!(
+                "{requests} requests in {live} ticks, at most {most}"
+            ));
+        }
+        let is_from_start =
+            subscriber.published_before == 0 || subscriber.config.start == Start::Live;
+        let is_plain = is_from_start && counters.sessions <= 1;
+        if self.mix.clean_line.is_some() && is_plain {
+            self.coverage.saw(Happening::CleanLine);
+            let (asked, lost) = (counters.retransmit_requests, subscriber.checker.lost());
+            if asked > 0 || lost > 0 {
+                violation = Some(format!(
+                    "{asked} retransmits asked for and {lost} ticks lost \
+                     beside a line without faults"
+                ));
+            }
+        }
+        if self.mix.is_calm {
+            self.coverage.saw(Happening::Calm);
+            if requests > 0 || counters.gaps > 0 || counters.lost > 0 {
+                violation = Some(format!(
+                    "{requests} requests and {} gaps without a fault",
+                    counters.gaps
+                ));
+            }
+        }
+        if let Some(what) = violation {
+            self.violation
+                .get_or_insert(format!("subscriber {to}: {what}"));
+        }
+    }
+}
