@@ -64,7 +64,7 @@ impl FromStr for LineB {
 /// Lines A and B.
 #[derive(Debug, Args)]
 pub struct LineArgs {
-    /// Group and port of line A, as 239.192.7.1:14001 or [ff15::7:1]:14001.
+    /// Group and port of line A, as 239.192.7.1:14001 or `[ff15::7:1]:14001`.
     #[arg(
         long,
         help_heading = "Lines",
