@@ -85,6 +85,8 @@ impl Arbiter {
             }
         } else {
             sink.session(self.session, self.next, splice.previous);
+        }
+        if splice.is_begun || !splice.joined {
             sink.alarm(Alarm::JoinedWithoutSnapshot {
                 first_seq: self.next,
             });

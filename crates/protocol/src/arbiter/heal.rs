@@ -217,6 +217,7 @@ impl Arbiter {
         self.highest = self.highest.max(next);
         splice.joined = true;
         splice.receiving = Some(as_of);
+        splice.is_begun = true;
         splice.at_least = as_of;
         sink.snapshot(as_of);
     }
@@ -246,7 +247,12 @@ impl Arbiter {
                     gap.pending = None;
                     gap.given_up.get_or_insert(LossCause::SessionChange);
                 }
-                self.retry(asked, now.saturating_add(self.config.retry_delay));
+                let tries = match &self.join {
+                    Join::Wanted(splice) => splice.tries,
+                    Join::Done => 0,
+                };
+                let delay = backoff(self.config.retry_delay, tries);
+                self.retry(asked, now.saturating_add(delay));
             }
             _ => self.fail(asked, now),
         }
@@ -318,15 +324,13 @@ impl Arbiter {
     }
 
     fn want_snapshot(&mut self, id: u64, now: u64) {
-        let gap = self
+        // What was asked for may have come by a line meanwhile: then nothing is wanted.
+        let asked_for = self
             .gaps
             .iter()
             .find(|gap| gap.pending == Some(id))
             .copied();
-        for gap in self.gaps.iter_mut() {
-            gap.pending = None;
-        }
-        if let Some(gap) = gap
+        if let Some(gap) = asked_for
             && self.join.is_done()
         {
             self.want_snapshot_for(&gap, now);

@@ -297,6 +297,13 @@ impl Arbiter {
             self.highest = last_seq + 1;
         }
         // Who was told of the session is owed the rest of it, even while a snapshot is awaited.
+        if let Join::Wanted(splice) = self.join
+            && splice.is_begun
+        {
+            sink.alarm(Alarm::JoinedWithoutSnapshot {
+                first_seq: self.next,
+            });
+        }
         if self.join.was_told() {
             for gap in self.gaps.iter_mut() {
                 gap.given_up.get_or_insert(LossCause::SessionChange);
@@ -404,6 +411,8 @@ impl Arbiter {
             sink.ticks(run, from, true);
             self.counters.delivered += run.len() as u64;
             self.window.forget(self.next, end);
+            // A full list of gaps keeps some ticks that have come: none may stay behind.
+            self.gaps.fill(self.next, end);
             self.next = end;
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Splice {
     pub(super) pending: Option<u64>,
     /// The sink has been told of the session: this subscriber is no late joiner, or no longer.
     pub(super) joined: bool,
+    /// The sink has been given a part of a snapshot, and not all of it yet.
+    pub(super) is_begun: bool,
     /// The seq that the snapshot being delivered is as of.
     pub(super) receiving: Option<u64>,
     pub(super) previous: Option<(u64, u64)>,
@@ -45,6 +47,7 @@ impl Join {
             tries: 0,
             pending: None,
             joined: false,
+            is_begun: false,
             receiving: None,
             previous,
         })

@@ -81,7 +81,8 @@ pub enum Alarm {
         /// The session that is not followed.
         session: u64,
     },
-    /// A late joiner got no snapshot in time and goes on without the state before.
+    /// A snapshot was not there in time, or only a part of it: the subscriber goes on without the
+    /// state before.
     JoinedWithoutSnapshot {
         /// The first seq that it will see.
         first_seq: u64,

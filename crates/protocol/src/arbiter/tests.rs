@@ -537,6 +537,40 @@ fn a_snapshot_that_breaks_off_is_begun_anew() {
 }
 
 #[test]
+fn a_snapshot_that_stays_half_raises_an_alarm() {
+    let mut bench = Bench::new(ArbiterConfig::default());
+    bench.both(&data(100, 5));
+    let id = bench.arbiter.poll_request(bench.now).unwrap().id();
+    let row = published(7).with_flags(Flags::SNAPSHOT);
+    let part = Recovered::Snapshot {
+        id,
+        session: SESSION,
+        as_of: 100,
+        rows: &[row],
+        last: false,
+    };
+    bench.recovered(part);
+    bench.recovered(Recovered::Failed { id });
+    assert_eq!(
+        bench.wait(2_000 * MS),
+        "alarm JoinedWithoutSnapshot { first_seq: 101 }\nA 101..=104 held\n"
+    );
+}
+
+#[test]
+fn too_old_for_what_a_line_brought_meanwhile_changes_nothing() {
+    let mut bench = Bench::from_start();
+    for seq in [1, 3, 5] {
+        bench.both(&data(seq, 1));
+    }
+    let first = bench.request_after_reordering();
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 4, 1)));
+    assert_eq!(bench.a(&data(2, 1)), "A 2..=2\nA 3..=3 held\n");
+    bench.refuse(first.id(), ReplyStatus::TooOld, 5);
+    assert_eq!(bench.request(), None, "seq 4 has been asked for");
+}
+
+#[test]
 fn a_late_joiner_without_a_server_goes_live_at_the_deadline() {
     let mut bench = Bench::new(ArbiterConfig::default());
     bench.both(&data(100, 2));
@@ -781,6 +815,32 @@ fn what_does_not_fit_the_window_is_recovered_later() {
         "Retransmit 2..=2\nA 3..=7 held\nA 8..=9 held\n"
     );
     assert_eq!(bench.request(), Some((RequestKind::Retransmit, 10, 5)));
+}
+
+#[test]
+fn a_full_list_of_gaps_leaves_none_behind() {
+    let mut bench = Bench::new(ArbiterConfig {
+        recovery: false,
+        line_b: false,
+        start: Start::Seq(1),
+        ..ArbiterConfig::default()
+    });
+    // 256 gaps of three ticks; the first is split, so that there is no room to split the second.
+    for at in 0..=256 {
+        bench.a(&data(1 + 4 * at, 1));
+    }
+    for seq in [3, 7, 8, 6] {
+        assert_eq!(bench.a(&data(seq, 1)), "");
+    }
+    assert_eq!(bench.a(&data(2, 1)), "A 2..=2\nA 3..=3 held\n");
+    assert_eq!(bench.a(&data(4, 1)), "A 4..=4\nA 5..=9 held\n");
+    bench.wait(0);
+    let lost = bench.wait(40_000);
+    assert!(
+        lost.starts_with("lost 10..=12 NoRecovery\nA 13..=13 held\n"),
+        "{lost}"
+    );
+    assert_eq!(bench.arbiter.next_seq(), 1 + 4 * 256 + 1);
 }
 
 #[test]
