@@ -31,7 +31,7 @@ pub(crate) struct Session {
 /// One life of the publisher.
 pub(crate) struct Publisher {
     sequencer: Sequencer,
-    heartbeat: Heartbeat,
+    heartbeats: Heartbeat,
     batch: Batch,
     responder: Responder,
     /// When the server has the ticks up to which seq.
@@ -61,7 +61,7 @@ impl Publisher {
         });
         Publisher {
             sequencer: Sequencer::new(number, CHANNEL, previous),
-            heartbeat: Heartbeat::new(now),
+            heartbeats: Heartbeat::new(now),
             batch: Batch::new(),
             responder: Responder::new(number, CHANNEL, None, limits),
             on_the_way: VecDeque::new(),
@@ -99,20 +99,24 @@ impl Publisher {
         for packet in self.batch.packets() {
             session.ticks.extend_from_slice(packet);
         }
-        self.heartbeat.handle_data(now);
+        self.heartbeats.handle_data(now);
         self.on_the_way.push_back((now + lag, session.ticks.len()));
         let packets = self.batch.bytes().chunks(PACKET_BYTES);
         packets.map(Rc::from).collect()
     }
 
     pub(crate) fn heartbeat_due(&self) -> u64 {
-        self.heartbeat.due()
+        self.heartbeats.due()
     }
 
     /// A heartbeat, if one is due.
     pub(crate) fn beat(&mut self, now: u64) -> Option<Datagram> {
-        let is_due = self.heartbeat.poll(now);
-        is_due.then(|| self.sequencer.heartbeat(self.wall(now)).as_bytes().into())
+        let is_due = self.heartbeats.poll(now);
+        is_due.then(|| self.heartbeat(now))
+    }
+
+    pub(crate) fn heartbeat(&self, now: u64) -> Datagram {
+        self.sequencer.heartbeat(self.wall(now)).as_bytes().into()
     }
 
     pub(crate) fn end_of_session(&self, now: u64) -> Datagram {

@@ -216,6 +216,7 @@ impl Client {
     }
 
     fn give_up(&mut self, why: Happening, after: u64, around: &mut Around<'_>) -> u64 {
+        around.trace.note(around.who, why);
         around.coverage.saw(why);
         self.next = Next::Fail;
         after
@@ -303,6 +304,8 @@ impl Client {
             ReplyStatus::Busy => Happening::Busy,
             _ => Happening::WrongStatus,
         });
+        let what = ("Refuses", request.first_seq(), status, detail);
+        around.trace.note(around.who, what);
         self.next = self.after_answer();
         let answer = Answer::Refused { id, status, detail };
         (vec![answer], around.mix.round_trip)
@@ -423,10 +426,10 @@ fn spoil(lie: u64, reading: &mut Reading, around: &mut Around<'_>) {
                     around.coverage.saw(Happening::WrongTicks);
                 }
                 _ => {
+                    // Ticks as they were published, only not those that were asked for.
                     reading.first_seq += 1;
-                    for row in &mut rows {
-                        *row = row.with_seq(row.seq() + 1);
-                    }
+                    let end = session.ticks.len().min(from + 1 + rows.len());
+                    rows = session.ticks[from + 1..end].to_vec();
                     around.coverage.saw(Happening::WrongTicks);
                 }
             }

@@ -26,8 +26,8 @@ const SILENCE: u64 = 1_500 * MS;
 const END_EVERY_MAX: u64 = 1_000 * MS;
 /// A subscriber that is called so often without a deadline ahead of it is stuck.
 const STUCK: u32 = 1_000;
-/// A subscriber makes at most one request in so many live ticks, and these ...
-const LIVE_TICKS_A_REQUEST: u64 = 2;
+/// A subscriber makes at most one request in so many ticks that it passed, and these ...
+const TICKS_A_REQUEST: u64 = 2;
 /// ... however few ticks there are.
 const REQUESTS_ALWAYS: u64 = 64;
 /// What healing takes beside the waits that are configured: way, reordering, retries.
@@ -47,8 +47,7 @@ enum Event {
     },
     Restart(Restart),
     SecondPublisher {
-        session: u64,
-        next_seq: u64,
+        heartbeat: Datagram,
         left: u64,
     },
     Arrive {
@@ -238,11 +237,7 @@ impl<T: Tap> World<T> {
                 }
                 self.begin_session(restart.is_named, restart.clock_off);
             }
-            Event::SecondPublisher {
-                session,
-                next_seq,
-                left,
-            } => self.send_from_second(session, next_seq, left),
+            Event::SecondPublisher { heartbeat, left } => self.send_from_second(heartbeat, left),
             Event::Arrive {
                 to,
                 line,

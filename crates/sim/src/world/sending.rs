@@ -3,15 +3,13 @@
 use std::collections::VecDeque;
 
 use tickcast_protocol::Line;
-use tickcast_wire::PacketHeader;
-use zerocopy::IntoBytes;
 
 use super::{END_EVERY_MAX, Event, SILENCE, World};
 use crate::checker::Tap;
 use crate::coverage::Happening;
 use crate::mix::{MS, RecoveryFaults, Restart, US};
 use crate::network::Way;
-use crate::publisher::{CHANNEL, Publisher};
+use crate::publisher::{Datagram, Publisher};
 use crate::trace::Who;
 
 impl<T: Tap> World<T> {
@@ -118,33 +116,18 @@ impl<T: Tap> World<T> {
         }
         if restart.second_publisher > 0 {
             self.coverage.saw(Happening::SecondPublisher);
-            let (session, next_seq) = (publisher.session(), publisher.next_seq());
+            let heartbeat = publisher.heartbeat(self.now());
             let left = restart.second_publisher;
-            self.after(
-                restart.down,
-                Event::SecondPublisher {
-                    session,
-                    next_seq,
-                    left,
-                },
-            );
+            self.after(restart.down, Event::SecondPublisher { heartbeat, left });
         }
         self.after(restart.down, Event::Restart(restart));
     }
 
-    pub(super) fn send_from_second(&mut self, session: u64, next_seq: u64, left: u64) {
-        let header = PacketHeader::heartbeat(session, CHANNEL, next_seq).with_ts_sent(session);
-        self.send(Line::A, &header.as_bytes().into());
+    pub(super) fn send_from_second(&mut self, heartbeat: Datagram, left: u64) {
+        self.send(Line::A, &heartbeat);
         if left > 1 && self.stopped_at.is_none() {
             let left = left - 1;
-            self.after(
-                20 * US,
-                Event::SecondPublisher {
-                    session,
-                    next_seq,
-                    left,
-                },
-            );
+            self.after(20 * US, Event::SecondPublisher { heartbeat, left });
         }
     }
 

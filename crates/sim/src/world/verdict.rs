@@ -2,7 +2,7 @@
 
 use tickcast_protocol::Start;
 
-use super::{END_EVERY_MAX, HEAL_SLACK, LIVE_TICKS_A_REQUEST, REQUESTS_ALWAYS, Subscriber, World};
+use super::{END_EVERY_MAX, HEAL_SLACK, REQUESTS_ALWAYS, Subscriber, TICKS_A_REQUEST, World};
 use crate::checker::Tap;
 use crate::coverage::Happening;
 
@@ -60,17 +60,17 @@ impl<T: Tap> World<T> {
         }
         self.coverage.add(Happening::Gap, counters.gaps);
         let requests = counters.retransmit_requests + counters.snapshot_requests;
-        let live = self.published - subscriber.published_before;
-        let most = live / LIVE_TICKS_A_REQUEST + REQUESTS_ALWAYS;
+        let passed = counters.delivered + counters.lost;
+        let most = passed / TICKS_A_REQUEST + REQUESTS_ALWAYS;
         let mut violation = None;
         if requests > most {
             violation = Some(format!(
-                "{requests} requests in {live} ticks, at most {most}"
+                "{requests} requests in {passed} ticks, at most {most}"
             ));
         }
         let is_from_start =
             subscriber.published_before == 0 || subscriber.config.start == Start::Live;
-        let is_plain = is_from_start && counters.sessions <= 1;
+        let is_plain = is_from_start && counters.sessions <= 1 && counters.snapshot_requests == 0;
         if self.mix.clean_line.is_some() && is_plain {
             self.coverage.saw(Happening::CleanLine);
             let (asked, lost) = (counters.retransmit_requests, subscriber.checker.lost());
