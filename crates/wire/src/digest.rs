@@ -119,7 +119,7 @@ impl Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::{Quote, Side, Trade};
+    use crate::body::{Quote, Side, Trade};
     use proptest::prelude::*;
     use zerocopy::{FromBytes, IntoBytes};
 

@@ -19,11 +19,16 @@
 //! assert_eq!(packet.ticks()[0].as_quote().unwrap().bid_size.get(), 300);
 //! ```
 
+mod body;
 mod digest;
 mod packet;
 mod recovery;
 mod tick;
 
+pub use body::{
+    Body, Clear, Definition, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TickBody, Trade,
+    TradeBreak, TradingState, UNDEFINED_PRICE,
+};
 pub use digest::{Digest, Fingerprint};
 pub use packet::{
     HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC, Packet, PacketError, PacketHeader,
@@ -32,7 +37,4 @@ pub use packet::{
 pub use recovery::{
     RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError, RequestKind, Status as ReplyStatus,
 };
-pub use tick::{
-    Body, Clear, Definition, Flags, Kind, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TICK_BYTES,
-    Tick, TickBody, Trade, TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
-};
+pub use tick::{Flags, Kind, TICK_BYTES, Tick, Venue};

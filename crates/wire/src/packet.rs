@@ -369,7 +369,7 @@ pub fn carries_seqs(ticks: &[Tick], first_seq: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tick::{Clear, Quote};
+    use crate::body::{Clear, Quote};
     use proptest::prelude::*;
 
     fn packet(first_seq: u64, count: u16) -> Vec<u8> {
