@@ -320,10 +320,7 @@ fn planted_words_are_found() {
             "crates/latency/src/a.rs",
             "#[cfg(test)] mod tests { } fn f(t: Instant) {}",
         ),
-        (
-            "crates/sim/src/a.rs",
-            "fn f() -> u8 { rand::random() }",
-        ),
+        ("crates/sim/src/a.rs", "fn f() -> u8 { rand::random() }"),
     ] {
         assert_eq!(says_nothing_forbidden(path, source).len(), 1, "{source}");
     }
