@@ -1,5 +1,7 @@
 //! `tickcast subscribe`: a feed to a strategy, a file, or the screen.
 
+mod report;
+
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -9,12 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
-use tickcast_latency::Report as Latency;
 use tickcast_net::ReceiveConfig;
 use tickcast_subscriber::{
-    Account, Attached, LineFaults, Start, Stats, Subscriber, SubscriberBuilder, SubscriberConfig,
-    ThreadConfig,
+    Attached, LineFaults, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
 use tickcast_tickfile::TickWriter;
 use tickcast_wire::Symbol;
@@ -22,9 +21,7 @@ use tracing::info;
 
 use crate::Outcome;
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
-use crate::instruments::{BoardRow, VwapRow};
 use crate::interrupt::Interrupt;
-use crate::losses::Losses;
 use crate::measure::Measure;
 use crate::show::{self, BOLD};
 use crate::strategies::{Choice, Follow, Record};
@@ -219,36 +216,6 @@ pub struct SubscribeArgs {
     json: bool,
 }
 
-/// What was received.
-#[derive(Serialize)]
-struct Report {
-    sessions: u64,
-    session: u64,
-    next_seq: u64,
-    delivered: u64,
-    lost: u64,
-    losses: Losses,
-    snapshot_as_of: Option<u64>,
-    snapshot_ticks: u64,
-    duplicates: u64,
-    retransmitted: u64,
-    snapshots: u64,
-    gaps: u64,
-    refused: [u64; 2],
-    dropped_on_purpose: [u64; 2],
-    dropped_by_kernel: [u64; 2],
-    recovery_refusals: u64,
-    recovery_failures: u64,
-    digest: String,
-    recorded: Option<u64>,
-    unknown_symbols: Vec<String>,
-    latency_ns: Latency,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    board: Option<Vec<BoardRow>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vwap: Option<Vec<VwapRow>>,
-}
-
 /// Runs the command.
 pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
@@ -289,14 +256,14 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
-    let report = report(
+    let report = report::report(
         &stopped.stats,
         outcome.account,
         &outcome.strategy,
         recorded,
         latency,
     );
-    show::result(&report, args.json, print)?;
+    show::result(&report, args.json, report::print)?;
     if let Some(panic) = outcome.panic {
         bail!("the strategy panicked: {panic}");
     }
@@ -436,87 +403,4 @@ fn watch(
         }
     }
     Ok(())
-}
-
-fn report(
-    stats: &Stats,
-    account: Account,
-    strategy: &Follow,
-    recorded: Option<(u64, u64)>,
-    latency_ns: Latency,
-) -> Report {
-    let counters = &stats.counters;
-    Report {
-        sessions: counters.sessions,
-        session: stats.session,
-        next_seq: stats.next_seq,
-        delivered: account.delivered,
-        lost: account.lost,
-        losses: strategy.losses().clone(),
-        snapshot_as_of: strategy.snapshot_as_of(),
-        snapshot_ticks: account.snapshot_ticks,
-        duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
-        retransmitted: counters.retransmitted,
-        snapshots: counters.snapshots,
-        gaps: counters.gaps,
-        refused: counters.lines.map(|line| line.refused()),
-        dropped_on_purpose: stats.injected,
-        dropped_by_kernel: stats.kernel_dropped,
-        recovery_refusals: counters.recovery_refusals,
-        recovery_failures: counters.recovery_failures,
-        digest: strategy.digest().to_string(),
-        recorded: recorded.map(|(ticks, _)| ticks),
-        unknown_symbols: strategy.unknown_symbols(),
-        latency_ns,
-        board: strategy.board(),
-        vwap: strategy.vwap(),
-    }
-}
-
-fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let count = show::count;
-    for row in report.board.iter().flatten() {
-        writeln!(out, "{row}")?;
-    }
-    for row in report.vwap.iter().flatten() {
-        writeln!(out, "{row}")?;
-    }
-    writeln!(
-        out,
-        "{BOLD}delivered{BOLD:#} {} ticks, lost {}, sessions {}, digest {}",
-        count(report.delivered),
-        count(report.lost),
-        report.sessions,
-        report.digest
-    )?;
-    report.losses.write(out)?;
-    writeln!(
-        out,
-        "  duplicates {}, gaps {}, retransmitted {}, snapshots {} ({} ticks of state)",
-        count(report.duplicates),
-        count(report.gaps),
-        count(report.retransmitted),
-        count(report.snapshots),
-        count(report.snapshot_ticks),
-    )?;
-    for (line, at) in [("A", 0), ("B", 1)] {
-        writeln!(
-            out,
-            "  line {line}: {} refused, {} dropped by the kernel, {} dropped on purpose",
-            count(report.refused[at]),
-            count(report.dropped_by_kernel[at]),
-            count(report.dropped_on_purpose[at]),
-        )?;
-    }
-    if let Some(recorded) = report.recorded {
-        writeln!(out, "  recorded {} ticks", count(recorded))?;
-    }
-    for symbol in &report.unknown_symbols {
-        writeln!(out, "  notice: no instrument {symbol} was defined")?;
-    }
-    writeln!(
-        out,
-        "{BOLD}latency{BOLD:#} by stage, counted from the schedule"
-    )?;
-    writeln!(out, "{}", report.latency_ns)
 }

@@ -1,0 +1,162 @@
+//! What a demo ends with.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use serde::Serialize;
+use tickcast_latency::Report as Latency;
+use tickcast_publisher::Summary;
+use tickcast_subscriber::{Account, Attached, Stats, Stopped};
+
+use crate::losses::Losses;
+use crate::show::{self, BOLD, RED};
+use crate::strategies::Checksum;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+pub(super) struct Report {
+    source: String,
+    published: u64,
+    delivered: Vec<u64>,
+    pub(super) lost: Vec<u64>,
+    losses: Vec<Losses>,
+    duplicates: u64,
+    retransmitted: u64,
+    snapshots: u64,
+    gaps: u64,
+    digest_published: String,
+    digest_delivered: Vec<String>,
+    elapsed_s: f64,
+    ticks_per_s: f64,
+    dropped_on_purpose: [u64; 2],
+    dropped_by_kernel: [u64; 2],
+    latency_ns: Latency,
+    /// Whether the promise held.
+    pub(super) kept: bool,
+}
+
+/// What became of everything, and whether the promise held.
+pub(super) fn report(
+    source: String,
+    summary: &Summary,
+    stopped: &mut Stopped,
+    strategies: &[Attached<Checksum>],
+    latency: Latency,
+) -> anyhow::Result<Report> {
+    let mut outcomes: Vec<(Account, Checksum)> = Vec::new();
+    for strategy in strategies {
+        let outcome = stopped
+            .take(strategy)
+            .context("a strategy's thread is gone")?;
+        outcomes.push((outcome.account, outcome.strategy));
+    }
+    let counters = stopped.stats.counters;
+    let kept = outcomes.iter().all(|(account, strategy)| {
+        account.delivered + account.lost == summary.published
+            && (account.lost > 0 || strategy.digest() == summary.digest)
+    });
+    let last_delivered = outcomes
+        .iter()
+        .map(|(account, _)| account.last_delivered)
+        .max();
+    let elapsed_ns = last_delivered
+        .unwrap_or(0)
+        .saturating_sub(summary.first_sent_ns);
+    let elapsed_s = elapsed_ns as f64 / 1e9;
+    Ok(Report {
+        source,
+        published: summary.published,
+        delivered: outcomes
+            .iter()
+            .map(|(account, _)| account.delivered)
+            .collect(),
+        lost: outcomes.iter().map(|(account, _)| account.lost).collect(),
+        losses: outcomes
+            .iter()
+            .map(|(_, strategy)| strategy.losses().clone())
+            .collect(),
+        duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
+        retransmitted: counters.retransmitted,
+        snapshots: counters.snapshots,
+        gaps: counters.gaps,
+        digest_published: summary.digest.to_string(),
+        digest_delivered: outcomes
+            .iter()
+            .map(|(_, strategy)| strategy.digest().to_string())
+            .collect(),
+        elapsed_s,
+        ticks_per_s: if elapsed_ns == 0 {
+            0.0
+        } else {
+            summary.published as f64 / elapsed_s
+        },
+        dropped_on_purpose: stopped.stats.injected,
+        dropped_by_kernel: stopped.stats.kernel_dropped,
+        latency_ns: latency,
+        kept,
+    })
+}
+
+/// Prints it for people.
+pub(super) fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::Result<()> {
+    let Report {
+        published,
+        elapsed_s,
+        ticks_per_s,
+        ..
+    } = report;
+    let counters = &stats.counters;
+    writeln!(
+        out,
+        "{BOLD}published{BOLD:#}   {} ticks in {elapsed_s:.3} s, {} ticks/s, digest {}",
+        show::count(*published),
+        show::count(*ticks_per_s as u64),
+        report.digest_published,
+    )?;
+    for (name, at) in [("line A", 0), ("line B", 1)] {
+        let line = &counters.lines[at];
+        writeln!(
+            out,
+            "  {name}    {} datagrams in, {} ticks first, {} duplicates; dropped {} on purpose, {} by the kernel",
+            show::count(line.datagrams),
+            show::count(line.won),
+            show::count(line.duplicates),
+            show::count(stats.injected[at]),
+            show::count(stats.kernel_dropped[at]),
+        )?;
+    }
+    writeln!(
+        out,
+        "  recovery  {} gaps on both lines, {} ticks retransmitted, {} snapshots",
+        show::count(report.gaps),
+        show::count(report.retransmitted),
+        show::count(report.snapshots),
+    )?;
+    writeln!(out, "{BOLD}delivered{BOLD:#}")?;
+    for (at, digest) in report.digest_delivered.iter().enumerate() {
+        let (delivered, lost) = (report.delivered[at], report.lost[at]);
+        let verdict = if delivered + lost != *published {
+            format!("{RED}does not add up to {}{RED:#}", show::count(*published))
+        } else if lost > 0 {
+            "every loss named".into()
+        } else if *digest == report.digest_published {
+            "digests equal".into()
+        } else {
+            format!("{RED}digest {digest} differs{RED:#}")
+        };
+        writeln!(
+            out,
+            "  strategy {:<2} {} delivered + {} lost = {} published, {verdict}",
+            at + 1,
+            show::count(delivered),
+            show::count(lost),
+            show::count(*published),
+        )?;
+        report.losses[at].write(out)?;
+    }
+    writeln!(
+        out,
+        "{BOLD}latency{BOLD:#} by stage, counted from the schedule"
+    )?;
+    writeln!(out, "{}", report.latency_ns)
+}

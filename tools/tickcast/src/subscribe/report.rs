@@ -1,0 +1,127 @@
+//! What a subscription ends with.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use tickcast_latency::Report as Latency;
+use tickcast_subscriber::{Account, Stats};
+
+use crate::instruments::{BoardRow, VwapRow};
+use crate::losses::Losses;
+use crate::show::{self, BOLD};
+use crate::strategies::Follow;
+
+/// What was received.
+#[derive(Serialize)]
+pub(super) struct Report {
+    sessions: u64,
+    session: u64,
+    next_seq: u64,
+    delivered: u64,
+    pub(super) lost: u64,
+    losses: Losses,
+    snapshot_as_of: Option<u64>,
+    snapshot_ticks: u64,
+    duplicates: u64,
+    retransmitted: u64,
+    snapshots: u64,
+    gaps: u64,
+    refused: [u64; 2],
+    dropped_on_purpose: [u64; 2],
+    dropped_by_kernel: [u64; 2],
+    recovery_refusals: u64,
+    recovery_failures: u64,
+    digest: String,
+    recorded: Option<u64>,
+    unknown_symbols: Vec<String>,
+    latency_ns: Latency,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    board: Option<Vec<BoardRow>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vwap: Option<Vec<VwapRow>>,
+}
+
+/// What a subscriber and its strategy were given.
+pub(super) fn report(
+    stats: &Stats,
+    account: Account,
+    strategy: &Follow,
+    recorded: Option<(u64, u64)>,
+    latency_ns: Latency,
+) -> Report {
+    let counters = &stats.counters;
+    Report {
+        sessions: counters.sessions,
+        session: stats.session,
+        next_seq: stats.next_seq,
+        delivered: account.delivered,
+        lost: account.lost,
+        losses: strategy.losses().clone(),
+        snapshot_as_of: strategy.snapshot_as_of(),
+        snapshot_ticks: account.snapshot_ticks,
+        duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
+        retransmitted: counters.retransmitted,
+        snapshots: counters.snapshots,
+        gaps: counters.gaps,
+        refused: counters.lines.map(|line| line.refused()),
+        dropped_on_purpose: stats.injected,
+        dropped_by_kernel: stats.kernel_dropped,
+        recovery_refusals: counters.recovery_refusals,
+        recovery_failures: counters.recovery_failures,
+        digest: strategy.digest().to_string(),
+        recorded: recorded.map(|(ticks, _)| ticks),
+        unknown_symbols: strategy.unknown_symbols(),
+        latency_ns,
+        board: strategy.board(),
+        vwap: strategy.vwap(),
+    }
+}
+
+/// Prints it for people.
+pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let count = show::count;
+    for row in report.board.iter().flatten() {
+        writeln!(out, "{row}")?;
+    }
+    for row in report.vwap.iter().flatten() {
+        writeln!(out, "{row}")?;
+    }
+    writeln!(
+        out,
+        "{BOLD}delivered{BOLD:#} {} ticks, lost {}, sessions {}, digest {}",
+        count(report.delivered),
+        count(report.lost),
+        report.sessions,
+        report.digest
+    )?;
+    report.losses.write(out)?;
+    writeln!(
+        out,
+        "  duplicates {}, gaps {}, retransmitted {}, snapshots {} ({} ticks of state)",
+        count(report.duplicates),
+        count(report.gaps),
+        count(report.retransmitted),
+        count(report.snapshots),
+        count(report.snapshot_ticks),
+    )?;
+    for (line, at) in [("A", 0), ("B", 1)] {
+        writeln!(
+            out,
+            "  line {line}: {} refused, {} dropped by the kernel, {} dropped on purpose",
+            count(report.refused[at]),
+            count(report.dropped_by_kernel[at]),
+            count(report.dropped_on_purpose[at]),
+        )?;
+    }
+    if let Some(recorded) = report.recorded {
+        writeln!(out, "  recorded {} ticks", count(recorded))?;
+    }
+    for symbol in &report.unknown_symbols {
+        writeln!(out, "  notice: no instrument {symbol} was defined")?;
+    }
+    writeln!(
+        out,
+        "{BOLD}latency{BOLD:#} by stage, counted from the schedule"
+    )?;
+    writeln!(out, "{}", report.latency_ns)
+}
