@@ -268,7 +268,6 @@ impl Arbiter {
     /// The publisher keeps saying that nothing from `next_seq` on exists: a packet had claimed
     /// more than was ever sent. Only what nothing real follows is forgotten.
     fn disbelieve(&mut self, asked: Asked, next_seq: u64) {
-        let real = next_seq.max(self.next);
         let asked_for = self
             .gaps
             .iter()
@@ -276,10 +275,11 @@ impl Arbiter {
             .copied();
         if let Some(gap) = asked_for
             && gap.end == self.highest
-            && real < gap.end
+            && next_seq < gap.end
         {
+            let real = next_seq.max(gap.first);
             self.gaps.fill(real, self.highest);
-            self.highest = real.max(gap.first);
+            self.highest = real;
             self.end = self.end.filter(|&end| end <= self.highest);
             for line in &mut self.lines {
                 line.position = line.position.min(self.highest);

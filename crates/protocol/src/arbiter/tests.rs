@@ -732,6 +732,26 @@ fn a_claim_that_the_publisher_denies_is_forgotten() {
 }
 
 #[test]
+fn a_denied_claim_takes_no_other_gap_along() {
+    let mut bench = Bench::new(ArbiterConfig {
+        tries: 1,
+        start: Start::Seq(1),
+        ..ArbiterConfig::default()
+    });
+    bench.both(&data(1, 1));
+    bench.both(&data(3, 1));
+    bench.both(&heartbeat(6));
+    let first = bench.request_after_reordering();
+    let second = bench.arbiter.poll_request(bench.now).unwrap();
+    assert_eq!((first.first_seq(), second.first_seq()), (2, 4));
+    // A server that lags behind the lines denies what has been delivered, too.
+    bench.refuse(second.id(), ReplyStatus::NotYet, 1);
+    bench.recovered(Recovered::Failed { id: first.id() });
+    bench.wait(100 * MS);
+    assert_eq!(bench.request(), Some((RequestKind::Snapshot, 2, 0)));
+}
+
+#[test]
 fn a_wild_seq_needs_a_second_witness() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 1));
