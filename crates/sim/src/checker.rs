@@ -62,7 +62,7 @@ impl Checker {
         self.violation.take()
     }
 
-    pub(crate) fn lost(&self) -> u64 {
+    pub(crate) fn lost_in_all(&self) -> u64 {
         self.lost_in_all
     }
 

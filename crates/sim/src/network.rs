@@ -84,7 +84,7 @@ pub(crate) fn recut(packets: &[Datagram], random: &mut Random) -> Vec<Datagram> 
     let Some(model) = parsed.first().map(Packet::header) else {
         return Vec::new();
     };
-    let ticks: Vec<_> = parsed.iter().flat_map(|it| it.ticks()).copied().collect();
+    let ticks: Vec<_> = parsed.iter().flat_map(Packet::ticks).copied().collect();
     let mut left = &ticks[..];
     let mut recut = Vec::new();
     while !left.is_empty() {

@@ -47,8 +47,8 @@ pub(crate) enum Answer {
 
 impl Answer {
     pub(crate) fn recovered(&self) -> Recovered<'_> {
-        match self {
-            &Answer::Ticks {
+        match *self {
+            Answer::Ticks {
                 id,
                 first_seq,
                 ref ticks,
@@ -59,7 +59,7 @@ impl Answer {
                 ticks,
                 last,
             },
-            &Answer::Snapshot {
+            Answer::Snapshot {
                 id,
                 session,
                 as_of,
@@ -72,8 +72,8 @@ impl Answer {
                 rows,
                 last,
             },
-            &Answer::Refused { id, status, detail } => Recovered::Refused { id, status, detail },
-            &Answer::Failed { id } => Recovered::Failed { id },
+            Answer::Refused { id, status, detail } => Recovered::Refused { id, status, detail },
+            Answer::Failed { id } => Recovered::Failed { id },
         }
     }
 }

@@ -26,9 +26,8 @@ const SILENCE: u64 = 1_500 * MS;
 const END_EVERY_MAX: u64 = 1_000 * MS;
 /// A subscriber that is called so often without a deadline ahead of it is stuck.
 const STUCK: u32 = 1_000;
-/// A subscriber makes at most one request in so many ticks that it passed, and these ...
-const TICKS_A_REQUEST: u64 = 2;
-/// ... however few ticks there are.
+/// A subscriber makes at most one request a tick that it passed, one each time that it may have
+/// been told to wait, and these.
 const REQUESTS_ALWAYS: u64 = 64;
 /// What healing takes beside the waits that are configured: way, reordering, retries.
 const HEAL_SLACK: u64 = 500 * MS;
@@ -106,6 +105,7 @@ struct Subscriber {
     asked: Option<(u64, u64)>,
     /// Ticks that were published before it started.
     published_before: u64,
+    started_at: u64,
 }
 
 /// A run under way.
@@ -156,6 +156,7 @@ impl<T: Tap> World<T> {
             stuck: 0,
             asked: None,
             published_before: 0,
+            started_at: 0,
         };
         let subscribers = mix.subscribers.iter().enumerate().map(subscriber).collect();
         let first_starts = mix.subscribers.iter().enumerate();

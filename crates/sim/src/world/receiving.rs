@@ -27,6 +27,7 @@ impl<T: Tap> World<T> {
         subscriber.client = Client::new();
         subscriber.wake_at = None;
         subscriber.published_before = self.published;
+        subscriber.started_at = self.trace.now;
     }
 
     /// Calls the arbiter of a subscriber, if it runs.
