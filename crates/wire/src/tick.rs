@@ -22,9 +22,9 @@ pub enum Kind {
     Quote = 3,
     /// An execution or a cross: [`Trade`].
     Trade = 4,
-    /// A trade that is taken back: [`TradeBreak`].
+    /// A trade that is taken back: [`TradeBreak`](crate::TradeBreak).
     TradeBreak = 5,
-    /// Whatever was known of the instrument's prices no longer holds: [`Clear`].
+    /// Whatever was known of the instrument's prices no longer holds: [`Clear`](crate::Clear).
     Clear = 6,
 }
 
