@@ -226,7 +226,7 @@ impl Arbiter {
         match status {
             ReplyStatus::TooOld if asked.kind == RequestKind::Retransmit => {
                 self.requests.remove(asked.id);
-                self.want_snapshot(asked.id, now);
+                self.want_snapshot(asked.id, detail, now);
             }
             ReplyStatus::TooLarge => {
                 self.config.retransmit_ticks = detail.clamp(1, self.config.retransmit_ticks);
@@ -323,16 +323,20 @@ impl Arbiter {
         }
     }
 
-    fn want_snapshot(&mut self, id: u64, now: u64) {
+    /// The store begins at `oldest`: one snapshot for all gaps before that.
+    fn want_snapshot(&mut self, id: u64, oldest: u64, now: u64) {
         // What was asked for may have come by a line meanwhile: then nothing is wanted.
         let asked_for = self
             .gaps
             .iter()
             .find(|gap| gap.pending == Some(id))
             .copied();
-        if let Some(gap) = asked_for
+        if let Some(mut gap) = asked_for
             && self.join.is_done()
         {
+            let too_old = self.gaps.iter().filter(|other| other.first < oldest);
+            let end = too_old.map(|other| other.end.min(oldest)).max();
+            gap.end = gap.end.max(end.unwrap_or(0));
             self.want_snapshot_for(&gap, now);
         }
     }

@@ -558,6 +558,23 @@ fn a_snapshot_that_stays_half_raises_an_alarm() {
 }
 
 #[test]
+fn one_snapshot_bridges_all_that_is_too_old() {
+    let mut bench = Bench::from_start();
+    for seq in [1, 3, 5, 7] {
+        bench.both(&data(seq, 1));
+    }
+    let first = bench.request_after_reordering();
+    bench.refuse(first.id(), ReplyStatus::TooOld, 5);
+    let snapshot = bench.arbiter.poll_request(bench.now).unwrap();
+    assert_eq!(snapshot.first_seq(), 4);
+    assert_eq!(
+        bench.snapshot(snapshot.id(), 4),
+        "lost 2..=4 Snapshot\nsnapshot as of 4\nSnapshot 1..=3\nA 5..=5 held\n"
+    );
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 6, 1)));
+}
+
+#[test]
 fn too_old_for_what_a_line_brought_meanwhile_changes_nothing() {
     let mut bench = Bench::from_start();
     for seq in [1, 3, 5] {
