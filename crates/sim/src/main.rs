@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use tickcast_sim::{Coverage, Happening, Report, run, run_printed};
 
+/// In so many runs everything is to be expected once.
+const MANY: u64 = 1_000;
+
 /// Violations that are shown; more are counted.
 const SHOWN: usize = 20;
 
@@ -139,7 +142,9 @@ fn print_text(from: u64, totals: &Totals, elapsed: Duration) {
         ratio(totals, elapsed)
     );
     let missing: Vec<Happening> = totals.coverage.missing().collect();
-    if !missing.is_empty() {
+    let (all, happened) = (Happening::ALL.len(), Happening::ALL.len() - missing.len());
+    println!("{happened} of {all} kinds of events happened");
+    if !missing.is_empty() && totals.runs >= MANY {
         println!("never happened: {missing:?}");
     }
     println!("violations: {}", totals.violations);

@@ -115,7 +115,7 @@ impl Mix {
             instruments: random.spread(1, 32),
             batch: random.spread(1, 96),
             pause: random.spread(2 * US, 2 * MS),
-            silence: random.rate(60, 20_000),
+            silence: random.rate(80, 60_000),
             recut_b: random.percent(30),
             store_lag: random.pick(&[0, 0, 5 * US, 200 * US]),
             common: PathFaults {
