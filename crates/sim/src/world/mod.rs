@@ -26,8 +26,8 @@ const SILENCE: u64 = 1_500 * MS;
 const END_EVERY_MAX: u64 = 1_000 * MS;
 /// A subscriber that is called so often without a deadline ahead of it is stuck.
 const STUCK: u32 = 1_000;
-/// A subscriber makes at most one request a tick that it passed, one each time that it may have
-/// been told to wait, and these.
+/// A subscriber makes at most as many requests as it has tries for each tick that it passed, one
+/// each time that it may have been told to wait, and these.
 const REQUESTS_ALWAYS: u64 = 64;
 /// What healing takes beside the waits that are configured: way, reordering, retries.
 const HEAL_SLACK: u64 = 500 * MS;

@@ -95,9 +95,17 @@ impl<T: Tap> World<T> {
         });
         if was_noted {
             self.coverage.saw(Happening::CopyDiffers);
+            let mut was_told = false;
             self.call(to, |arbiter, sink, now| {
+                let before = arbiter.counters().lines[line as usize].differing;
                 arbiter.handle_datagram(line, copy, now, sink);
+                was_told = arbiter.counters().lines[line as usize].differing > before;
             });
+            if !was_told {
+                self.violation.get_or_insert(format!(
+                    "subscriber {to}: a copy that differs is not counted"
+                ));
+            }
         }
     }
 

@@ -60,7 +60,8 @@ impl<T: Tap> World<T> {
         let requests = counters.retransmit_requests + counters.snapshot_requests;
         let passed = counters.delivered + counters.lost;
         let told_to_wait = (self.trace.now - subscriber.started_at) / self.mix.limits.busy_retry_ns;
-        let most = passed + told_to_wait + REQUESTS_ALWAYS;
+        let tries = u64::from(self.mix.arbiter.tries);
+        let most = passed * tries + told_to_wait + REQUESTS_ALWAYS;
         let mut violation = None;
         if requests > most {
             violation = Some(format!(
