@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind};
 use zerocopy::{FromZeros, IntoBytes};
@@ -17,8 +17,10 @@ use crate::receive::Shared;
 const EVERY: Duration = Duration::from_micros(100);
 /// How often it is looked at when the window is out of reach: only the end is of interest then.
 const EVERY_UNBOUNDED: Duration = Duration::from_millis(10);
-/// Longest time for the publisher to answer.
+/// Longest time for the publisher to be there, and to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The first wait between two tries to connect, doubled by each.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connection under flow control.
 pub(crate) struct FlowClient {
@@ -39,7 +41,7 @@ impl FlowClient {
         progress: Vec<Arc<Progress>>,
     ) -> Result<FlowClient, StartError> {
         let failed = |source: io::Error| StartError::FlowControl { server, source };
-        let mut stream = TcpStream::connect_timeout(&server, PATIENCE).map_err(failed)?;
+        let mut stream = connect(server).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
@@ -98,5 +100,19 @@ impl FlowClient {
     fn report(&mut self, (session, next): (u64, u64)) -> io::Result<()> {
         let request = Request::new(RequestKind::Position, session, self.channel, next, 0, 0);
         self.stream.write_all(request.as_bytes())
+    }
+}
+
+/// Connects, again and again for a while: both ends are often started at the same moment.
+fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+    let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        match TcpStream::connect_timeout(&server, PATIENCE) {
+            Err(_) if started.elapsed() + pause < PATIENCE => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
     }
 }

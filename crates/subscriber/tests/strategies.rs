@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use support::{
 use tickcast_subscriber::{
     Event, LossCause, Origin, StartError, Strategy, SubscriberBuilder, ThreadConfig,
 };
-use tickcast_wire::{ReplyStatus, Tick};
+use tickcast_wire::{ReplyStatus, Request, Tick};
+use zerocopy::{FromZeros, IntoBytes};
 
 const PACKETS: u64 = 2_000;
 const TICKS: u64 = PACKETS * 21;
@@ -156,6 +158,28 @@ fn flow_control_without_a_server_is_a_typed_error() {
     config.flow_control = true;
     let outcome = SubscriberBuilder::new(config).start();
     assert!(matches!(outcome, Err(StartError::FlowControl { server, .. }) if server == address));
+}
+
+#[test]
+fn flow_control_waits_a_moment_for_the_publisher_to_be_there() {
+    let feed = Feed::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut config = feed.subscriber(Some(address));
+    config.flow_control = true;
+    let starting = std::thread::spawn(move || SubscriberBuilder::new(config).start().err());
+    std::thread::sleep(Duration::from_millis(50));
+    let listener = std::net::TcpListener::bind(address).unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = Request::new_zeroed();
+    stream.read_exact(request.as_mut_bytes()).unwrap();
+    refuse(&request, &mut stream, ReplyStatus::FlowControlOff, 0);
+    let error = starting.join().unwrap();
+    assert!(
+        matches!(error, Some(StartError::FlowControlRefused { .. })),
+        "{error:?}"
+    );
 }
 
 #[test]
