@@ -11,9 +11,11 @@ use serde_json::Value;
 /// How long anything may take before a test fails. Far longer than it should.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
-enum Line {
-    Out(String),
-    Err(String),
+/// One of the two streams that a program writes to.
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
 }
 
 /// A running program, which is killed when it is dropped.
@@ -21,9 +23,29 @@ pub struct Program {
     what: String,
     started: Instant,
     child: Child,
-    lines: Receiver<Line>,
-    out: Vec<String>,
-    err: Vec<String>,
+    lines: Receiver<(Stream, String)>,
+    out: Said,
+    err: Said,
+}
+
+/// What came on one stream. Two streams have no order between them: each is looked through by
+/// itself, so that a line of one is never missed while waiting for a line of the other.
+#[derive(Default)]
+struct Said {
+    lines: Vec<String>,
+    /// The lines before this one were waited for, or came before one that was.
+    looked_at: usize,
+}
+
+impl Said {
+    /// The first line from `from` on that fits; `from` moves to behind what was looked at.
+    fn find(&mut self, from: &mut usize, fits: impl Fn(&str) -> bool) -> Option<String> {
+        let found = self.lines[*from..].iter().position(|line| fits(line));
+        *from = found.map_or(self.lines.len(), |at| *from + at + 1);
+        found?;
+        self.looked_at = *from;
+        Some(self.lines[*from - 1].clone())
+    }
 }
 
 /// A program that came to its end.
@@ -62,26 +84,29 @@ impl Program {
         let (sender, lines) = channel();
         let stdout = child.stdout.take().expect("stdout");
         let stderr = child.stderr.take().expect("stderr");
-        read_lines(stdout, sender.clone(), Line::Out);
-        read_lines(stderr, sender, Line::Err);
+        read_lines(stdout, sender.clone(), Stream::Out);
+        read_lines(stderr, sender, Stream::Err);
         Program {
             what,
             started: Instant::now(),
             child,
             lines,
-            out: Vec::new(),
-            err: Vec::new(),
+            out: Said::default(),
+            err: Said::default(),
         }
     }
 
-    /// Waits for the next line, on stdout or stderr, that fits.
+    /// Waits for a line that fits: the next one on stdout or the next one on stderr.
     pub fn wait_for(&mut self, wanted: &str, fits: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
+        let (mut out, mut err) = (self.out.looked_at, self.err.looked_at);
         loop {
-            match self.next_line(deadline) {
-                Ok(line) if fits(&line) => return line,
-                Ok(_) => {}
-                Err(why) => self.fail(&format!("no {wanted}: {why:?}")),
+            let found = self.out.find(&mut out, &fits);
+            if let Some(line) = found.or_else(|| self.err.find(&mut err, &fits)) {
+                return line;
+            }
+            if let Err(why) = self.next_line(deadline) {
+                self.fail(&format!("no {wanted}: {why:?}"));
             }
         }
     }
@@ -119,7 +144,7 @@ impl Program {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.next_line(deadline) {
-                Ok(_) => {}
+                Ok(()) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => self.fail("it does not end"),
             }
@@ -127,8 +152,8 @@ impl Program {
         Ended {
             what: self.what.clone(),
             code: self.wait(deadline).code(),
-            out: std::mem::take(&mut self.out),
-            err: std::mem::take(&mut self.err),
+            out: std::mem::take(&mut self.out.lines),
+            err: std::mem::take(&mut self.err.lines),
         }
     }
 
@@ -142,22 +167,18 @@ impl Program {
         self.fail("it closed its outputs and does not end")
     }
 
-    fn next_line(&mut self, deadline: Instant) -> Result<String, RecvTimeoutError> {
+    fn next_line(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {
         let patience = deadline.saturating_duration_since(Instant::now());
-        Ok(match self.lines.recv_timeout(patience)? {
-            Line::Out(line) => {
-                self.out.push(line.clone());
-                line
-            }
-            Line::Err(line) => {
-                self.err.push(line.clone());
-                line
-            }
-        })
+        let (stream, line) = self.lines.recv_timeout(patience)?;
+        match stream {
+            Stream::Out => self.out.lines.push(line),
+            Stream::Err => self.err.lines.push(line),
+        }
+        Ok(())
     }
 
     fn fail(&self, why: &str) -> ! {
-        let (out, err) = (tail(&self.out), tail(&self.err));
+        let (out, err) = (tail(&self.out.lines), tail(&self.err.lines));
         panic!("{}: {why}\nstdout: {out}\nstderr: {err}", self.what);
     }
 }
@@ -209,10 +230,10 @@ impl Ended {
     }
 }
 
-fn read_lines(from: impl Read + Send + 'static, to: Sender<Line>, kind: fn(String) -> Line) {
+fn read_lines(from: impl Read + Send + 'static, to: Sender<(Stream, String)>, stream: Stream) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            if to.send(kind(line)).is_err() {
+            if to.send((stream, line)).is_err() {
                 return;
             }
         }
