@@ -54,7 +54,7 @@ mod sequencer;
 mod store;
 
 pub use arbiter::{
-    Alarm, Arbiter, ArbiterConfig, Counters, Line, LineCounters, Loss, LossCause, Provenance,
+    Alarm, Arbiter, ArbiterConfig, Counters, Line, LineCounters, Loss, LossReason, Provenance,
     Recovered, Sink, Start,
 };
 pub use heartbeat::{FIRST_HEARTBEAT_NS, Heartbeat, LONGEST_HEARTBEAT_NS};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tickcast_protocol::{Alarm, Arbiter, Loss, LossCause, Provenance, Sink};
+use tickcast_protocol::{Alarm, Arbiter, Loss, LossReason, Provenance, Sink};
 use tickcast_wire::Tick;
 
 use crate::coverage::{Coverage, Happening};
@@ -158,7 +158,7 @@ enum Told {
     Lost {
         first: u64,
         last: u64,
-        cause: LossCause,
+        reason: LossReason,
     },
     Snapshot {
         as_of: u64,
@@ -262,14 +262,21 @@ impl<T: Tap> Sink for Checking<'_, T> {
         let Some(loss) = self.tap.lost(loss) else {
             return;
         };
-        let cause = loss.cause;
+        let reason = loss.reason;
         let (first, last) = (loss.first_seq, loss.first_seq + loss.count - 1);
-        self.trace.note(self.who, Told::Lost { first, last, cause });
-        self.coverage.saw(match cause {
-            LossCause::NoRecovery => Happening::LostNoRecovery,
-            LossCause::RecoveryDeadline | LossCause::Lapped => Happening::LostDeadline,
-            LossCause::Snapshot => Happening::LostSnapshot,
-            LossCause::SessionChange => Happening::LostSessionChange,
+        self.trace.note(
+            self.who,
+            Told::Lost {
+                first,
+                last,
+                reason,
+            },
+        );
+        self.coverage.saw(match reason {
+            LossReason::NoRecovery => Happening::LostNoRecovery,
+            LossReason::RecoveryDeadline | LossReason::Lapped => Happening::LostDeadline,
+            LossReason::Snapshot => Happening::LostSnapshot,
+            LossReason::SessionChange => Happening::LostSessionChange,
         });
         let checker = &mut *self.checker;
         let next = checker.next;

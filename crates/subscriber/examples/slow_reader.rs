@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let (first, end) = (loss.first_seq, loss.first_seq + loss.count);
                 println!(
                     "lost {:>6} ticks: {first}..{end} ({:?})",
-                    loss.count, loss.cause
+                    loss.count, loss.reason
                 );
             }
             Some(Event::RowsMissed) => println!("lost rows of a snapshot"),

@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use tickcast_protocol::{Loss, LossCause, Provenance};
+use tickcast_protocol::{Loss, LossReason, Provenance};
 use tickcast_queue::Line;
 
 use crate::event::{Origin, SessionStart, Stamps};
@@ -83,7 +83,7 @@ impl Mark {
                 let held = u8::from(origin.held);
                 line(TICKS, provenance, held, count, [sent, kernel, read, push])
             }
-            What::Lost(loss) => line(LOST, cause_code(loss.cause), 0, 0, [loss.count, 0, 0, 0]),
+            What::Lost(loss) => line(LOST, reason_code(loss.reason), 0, 0, [loss.count, 0, 0, 0]),
             What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, 0, [as_of, 0, 0, 0]),
             What::End { last_seq } => line(END, 0, 0, 0, [last_seq, 0, 0, 0]),
         }
@@ -123,7 +123,7 @@ impl Mark {
                 session,
                 first_seq: position,
                 count: d,
-                cause: cause_from(b),
+                reason: reason_from(b),
             }),
             SNAPSHOT => What::Snapshot { as_of: d },
             END => What::End { last_seq: d },
@@ -145,12 +145,12 @@ const PROVENANCES: [Provenance; 4] = [
     Provenance::Snapshot,
 ];
 
-const CAUSES: [LossCause; 5] = [
-    LossCause::NoRecovery,
-    LossCause::RecoveryDeadline,
-    LossCause::Snapshot,
-    LossCause::SessionChange,
-    LossCause::Lapped,
+const REASONS: [LossReason; 5] = [
+    LossReason::NoRecovery,
+    LossReason::RecoveryDeadline,
+    LossReason::Snapshot,
+    LossReason::SessionChange,
+    LossReason::Lapped,
 ];
 
 const fn provenance_code(provenance: Provenance) -> u8 {
@@ -166,18 +166,18 @@ const fn provenance_from(code: u8) -> Provenance {
     PROVENANCES[code as usize % PROVENANCES.len()]
 }
 
-const fn cause_code(cause: LossCause) -> u8 {
-    match cause {
-        LossCause::NoRecovery => 0,
-        LossCause::RecoveryDeadline => 1,
-        LossCause::Snapshot => 2,
-        LossCause::SessionChange => 3,
-        LossCause::Lapped => 4,
+const fn reason_code(reason: LossReason) -> u8 {
+    match reason {
+        LossReason::NoRecovery => 0,
+        LossReason::RecoveryDeadline => 1,
+        LossReason::Snapshot => 2,
+        LossReason::SessionChange => 3,
+        LossReason::Lapped => 4,
     }
 }
 
-const fn cause_from(code: u8) -> LossCause {
-    CAUSES[code as usize % CAUSES.len()]
+const fn reason_from(code: u8) -> LossReason {
+    REASONS[code as usize % REASONS.len()]
 }
 
 #[cfg(test)]
@@ -220,12 +220,12 @@ mod tests {
                 marks.push(What::Ticks { count: 63, origin });
             }
         }
-        for cause in CAUSES {
+        for reason in REASONS {
             marks.push(What::Lost(Loss {
                 session: 9,
                 first_seq: 5,
                 count: 6,
-                cause,
+                reason,
             }));
         }
         for what in marks {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tickcast_net::clock::realtime_ns;
-use tickcast_protocol::{Loss, LossCause, Provenance};
+use tickcast_protocol::{Loss, LossReason, Provenance};
 use tickcast_queue::{Lapped, Line, Reader};
 use tickcast_wire::Tick;
 use zerocopy::{FromBytes, IntoBytes};
@@ -55,7 +55,7 @@ impl Progress {
 ///
 /// It never holds up the receive thread or another reader. If it falls behind by more than the
 /// queue holds, it is lapped: the seqs it missed come as [`Event::Lost`] with
-/// [`LossCause::Lapped`], exactly, session by session.
+/// [`LossReason::Lapped`], exactly, session by session.
 ///
 /// Reading allocates nothing, except when the reader was lapped.
 pub struct TickReader {
@@ -305,7 +305,7 @@ impl TickReader {
             session,
             first_seq,
             count: end - first_seq,
-            cause: LossCause::Lapped,
+            reason: LossReason::Lapped,
         }));
     }
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use support::{Checker, Feed, SESSION, assert_kept, packet, thread, wait_for, wait_for_end};
-use tickcast_subscriber::{LossCause, Provenance, SubscriberBuilder};
+use tickcast_subscriber::{LossReason, Provenance, SubscriberBuilder};
 use tickcast_wire::PacketHeader;
 use zerocopy::IntoBytes;
 
@@ -68,8 +68,8 @@ fn without_recovery_the_exact_range_is_lost_by_notice() {
     let outcome = subscriber.stop().take(&checker).unwrap();
     assert_kept(&outcome, 32);
     let expected = [
-        (11, 5, LossCause::NoRecovery),
-        (31, 2, LossCause::NoRecovery),
+        (11, 5, LossReason::NoRecovery),
+        (31, 2, LossReason::NoRecovery),
     ];
     assert_eq!(outcome.strategy.lost(), expected);
 }
@@ -99,7 +99,10 @@ fn a_restart_names_what_the_old_session_had() {
     let mut stopped = subscriber.stop();
     let outcome = stopped.take(&checker).unwrap();
     assert_kept(&outcome, 27 + 25);
-    assert_eq!(outcome.strategy.lost(), [(21, 7, LossCause::SessionChange)]);
+    assert_eq!(
+        outcome.strategy.lost(),
+        [(21, 7, LossReason::SessionChange)]
+    );
     let [first, second] = outcome.strategy.sessions[..] else {
         panic!("two sessions: {:?}", outcome.strategy.sessions);
     };

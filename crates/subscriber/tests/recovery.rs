@@ -11,7 +11,7 @@ use support::{
     thread, tick, wait_for, wait_for_end,
 };
 use tickcast_subscriber::{
-    LossCause, Outcome, Provenance, SessionStart, Start, Stats, SubscriberBuilder,
+    LossReason, Outcome, Provenance, SessionStart, Start, Stats, SubscriberBuilder,
 };
 use tickcast_wire::{PacketHeader, Reply, ReplyStatus, Request, RequestKind};
 use zerocopy::{FromZeros, IntoBytes};
@@ -45,7 +45,7 @@ fn assert_healed((outcome, stats): &(Outcome<Checker>, Stats)) {
 
 /// The five ticks that no line brought are lost by notice, and nothing else.
 fn assert_given_up((outcome, stats): &(Outcome<Checker>, Stats)) {
-    let expected = [(11, 5, LossCause::RecoveryDeadline)];
+    let expected = [(11, 5, LossReason::RecoveryDeadline)];
     assert_eq!(outcome.strategy.lost(), expected, "{stats:#?}");
 }
 
@@ -199,7 +199,7 @@ fn what_is_too_old_is_replaced_by_a_snapshot() {
         _ => snapshot(request, stream, 17),
     });
     let (outcome, stats) = heal(server);
-    assert_eq!(outcome.strategy.lost(), [(11, 7, LossCause::Snapshot)]);
+    assert_eq!(outcome.strategy.lost(), [(11, 7, LossReason::Snapshot)]);
     assert_eq!(
         (outcome.strategy.snapshots, outcome.strategy.rows),
         (vec![17], 3)
@@ -267,7 +267,10 @@ fn a_restart_in_the_middle_of_healing_ends_the_old_session_by_notice() {
     wait_for_end(&mut subscriber);
     let outcome = subscriber.stop().take(&checker).unwrap();
     assert_kept(&outcome, 30 + 12);
-    assert_eq!(outcome.strategy.lost(), [(11, 5, LossCause::SessionChange)]);
+    assert_eq!(
+        outcome.strategy.lost(),
+        [(11, 5, LossReason::SessionChange)]
+    );
 }
 
 #[test]
@@ -377,5 +380,8 @@ fn a_restart_while_a_snapshot_is_awaited_ends_the_old_session_by_notice() {
     wait_for_end(&mut subscriber);
     let outcome = subscriber.stop().take(&checker).unwrap();
     assert_kept(&outcome, 30 + 12);
-    assert_eq!(outcome.strategy.lost(), [(11, 5, LossCause::SessionChange)]);
+    assert_eq!(
+        outcome.strategy.lost(),
+        [(11, 5, LossReason::SessionChange)]
+    );
 }

@@ -11,7 +11,7 @@ use support::{
     Checker, Feed, assert_kept, refuse, serve, thread, wait_for, wait_for_end, wait_until,
 };
 use tickcast_subscriber::{
-    Event, LossCause, Origin, StartError, Strategy, SubscriberBuilder, ThreadConfig,
+    Event, LossReason, Origin, StartError, Strategy, SubscriberBuilder, ThreadConfig,
 };
 use tickcast_wire::{ReplyStatus, Request, Tick};
 use zerocopy::{FromZeros, IntoBytes};
@@ -97,7 +97,7 @@ fn a_good_strategy_notices_nothing_of_bad_ones() {
         match event {
             Event::Ticks(ticks, _) => delivered += ticks.len() as u64,
             Event::Lost(loss) => {
-                assert_eq!(loss.cause, LossCause::Lapped);
+                assert_eq!(loss.reason, LossReason::Lapped);
                 lost += loss.count;
             }
             _ => {}

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
-use tickcast_subscriber::{Loss, LossCause};
+use tickcast_subscriber::{Loss, LossReason};
 
 use crate::show;
 
@@ -19,7 +19,7 @@ struct Range {
     first_seq: u64,
     last_seq: u64,
     #[serde(serialize_with = "as_code")]
-    cause: LossCause,
+    reason: LossReason,
 }
 
 /// What one strategy lost: an object a range.
@@ -40,9 +40,9 @@ impl Losses {
     /// Adds a loss.
     pub fn add(&mut self, loss: &Loss) {
         let (first_seq, last_seq) = (loss.first_seq, loss.first_seq + (loss.count - 1));
-        let (session, cause) = (loss.session, loss.cause);
+        let (session, reason) = (loss.session, loss.reason);
         if let Some(last) = self.ranges.last_mut()
-            && (last.session, last.cause, last.last_seq + 1) == (session, cause, first_seq)
+            && (last.session, last.reason, last.last_seq + 1) == (session, reason, first_seq)
         {
             last.last_seq = last_seq;
         } else if self.ranges.len() < MOST {
@@ -50,7 +50,7 @@ impl Losses {
                 session,
                 first_seq,
                 last_seq,
-                cause,
+                reason,
             });
         }
     }
@@ -65,7 +65,7 @@ impl Losses {
             writeln!(
                 out,
                 "  lost {first}..={last} of session {session}: {}",
-                name(range.cause)
+                name(range.reason)
             )?;
         }
         if self.ranges.len() > MOST_SHOWN {
@@ -83,51 +83,51 @@ impl Default for Losses {
 }
 
 /// Why ticks are lost, in words.
-pub const fn name(cause: LossCause) -> &'static str {
-    match cause {
-        LossCause::NoRecovery => "there is no recovery server",
-        LossCause::RecoveryDeadline => "recovery did not bring them in time",
-        LossCause::Snapshot => "the publisher had them no more, a snapshot took their place",
-        LossCause::SessionChange => "the publisher started a new session",
-        LossCause::Lapped => "the strategy was slower than the queue is long",
+pub const fn name(reason: LossReason) -> &'static str {
+    match reason {
+        LossReason::NoRecovery => "there is no recovery server",
+        LossReason::RecoveryDeadline => "recovery did not bring them in time",
+        LossReason::Snapshot => "the publisher had them no more, a snapshot took their place",
+        LossReason::SessionChange => "the publisher started a new session",
+        LossReason::Lapped => "the strategy was slower than the queue is long",
     }
 }
 
 /// Why ticks are lost, for programs.
-const fn code(cause: LossCause) -> &'static str {
-    match cause {
-        LossCause::NoRecovery => "no_recovery",
-        LossCause::RecoveryDeadline => "recovery_deadline",
-        LossCause::Snapshot => "snapshot",
-        LossCause::SessionChange => "session_change",
-        LossCause::Lapped => "lapped",
+const fn code(reason: LossReason) -> &'static str {
+    match reason {
+        LossReason::NoRecovery => "no_recovery",
+        LossReason::RecoveryDeadline => "recovery_deadline",
+        LossReason::Snapshot => "snapshot",
+        LossReason::SessionChange => "session_change",
+        LossReason::Lapped => "lapped",
     }
 }
 
-fn as_code<S: Serializer>(cause: &LossCause, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(code(*cause))
+fn as_code<S: Serializer>(reason: &LossReason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(code(*reason))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn loss(first_seq: u64, count: u64, cause: LossCause) -> Loss {
+    fn loss(first_seq: u64, count: u64, reason: LossReason) -> Loss {
         Loss {
             session: 7,
             first_seq,
             count,
-            cause,
+            reason,
         }
     }
 
     #[test]
     fn losses_in_a_row_are_one_range() {
         let mut losses = Losses::new();
-        losses.add(&loss(5, 3, LossCause::Lapped));
-        losses.add(&loss(8, 1, LossCause::Lapped));
-        losses.add(&loss(9, 1, LossCause::NoRecovery));
-        losses.add(&loss(11, 1, LossCause::NoRecovery));
+        losses.add(&loss(5, 3, LossReason::Lapped));
+        losses.add(&loss(8, 1, LossReason::Lapped));
+        losses.add(&loss(9, 1, LossReason::NoRecovery));
+        losses.add(&loss(11, 1, LossReason::NoRecovery));
         let ranges: Vec<_> = losses
             .ranges
             .iter()
@@ -138,18 +138,18 @@ mod tests {
 
     #[test]
     fn programs_get_the_cause_as_a_code() {
-        let causes = [
-            (LossCause::NoRecovery, "no_recovery"),
-            (LossCause::RecoveryDeadline, "recovery_deadline"),
-            (LossCause::Snapshot, "snapshot"),
-            (LossCause::SessionChange, "session_change"),
-            (LossCause::Lapped, "lapped"),
+        let reasons = [
+            (LossReason::NoRecovery, "no_recovery"),
+            (LossReason::RecoveryDeadline, "recovery_deadline"),
+            (LossReason::Snapshot, "snapshot"),
+            (LossReason::SessionChange, "session_change"),
+            (LossReason::Lapped, "lapped"),
         ];
-        for (cause, code) in causes {
+        for (reason, code) in reasons {
             let mut losses = Losses::new();
-            losses.add(&loss(5, 3, cause));
+            losses.add(&loss(5, 3, reason));
             let range = serde_json::json!(
-                [{"session": 7, "first_seq": 5, "last_seq": 7, "cause": code}]
+                [{"session": 7, "first_seq": 5, "last_seq": 7, "reason": code}]
             );
             assert_eq!(serde_json::to_value(&losses).unwrap(), range);
         }
@@ -160,7 +160,7 @@ mod tests {
         let mut losses = Losses::new();
         let room = losses.ranges.capacity();
         for at in 0..2 * MOST as u64 {
-            losses.add(&loss(1 + 2 * at, 1, LossCause::NoRecovery));
+            losses.add(&loss(1 + 2 * at, 1, LossReason::NoRecovery));
         }
         assert_eq!(losses.ranges.len(), MOST);
         assert_eq!(losses.ranges.capacity(), room);

@@ -173,7 +173,7 @@ impl Strategy for Follow {
         self.checksum.on_gap(loss);
         if self.choice == Choice::Print {
             let (first, last) = (loss.first_seq, loss.first_seq + (loss.count - 1));
-            let why = losses::name(loss.cause);
+            let why = losses::name(loss.reason);
             self.print(&format!("lost {first}..={last}: {why}"));
         }
     }
@@ -292,7 +292,7 @@ impl Strategy for Record {
 
     fn on_gap(&mut self, loss: &Loss) {
         self.lost += loss.count;
-        tracing::error!(first_seq = loss.first_seq, count = loss.count, cause = ?loss.cause,
+        tracing::error!(first_seq = loss.first_seq, count = loss.count, reason = ?loss.reason,
             "the recording lacks ticks");
     }
 }

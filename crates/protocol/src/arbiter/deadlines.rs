@@ -1,7 +1,7 @@
 //! What becomes due by time alone: gaps to be declared or given up, lines that fell silent.
 
 use super::splice::Join;
-use super::{Alarm, Arbiter, ArbiterConfig, Line, LossCause, Sink};
+use super::{Alarm, Arbiter, ArbiterConfig, Line, LossReason, Sink};
 
 impl Arbiter {
     /// Takes in that time has passed: lines that fell silent, gaps and joins that took too long.
@@ -41,7 +41,7 @@ impl Arbiter {
     }
 
     fn give_up_gaps(&mut self, now: u64) {
-        let cause = self.loss_cause();
+        let reason = self.loss_reason();
         let wait = if self.config.recovery {
             self.config.recovery_deadline
         } else {
@@ -52,16 +52,16 @@ impl Arbiter {
                 .declared
                 .is_some_and(|declared| now >= declared.saturating_add(wait))
             {
-                gap.given_up = Some(cause);
+                gap.given_up = Some(reason);
             }
         }
     }
 
-    pub(super) const fn loss_cause(&self) -> LossCause {
+    pub(super) const fn loss_reason(&self) -> LossReason {
         if self.config.recovery {
-            LossCause::RecoveryDeadline
+            LossReason::RecoveryDeadline
         } else {
-            LossCause::NoRecovery
+            LossReason::NoRecovery
         }
     }
 
@@ -81,7 +81,7 @@ impl Arbiter {
                 .iter_mut()
                 .filter(|gap| gap.first <= splice.at_least)
             {
-                gap.given_up.get_or_insert(LossCause::RecoveryDeadline);
+                gap.given_up.get_or_insert(LossReason::RecoveryDeadline);
             }
         } else {
             sink.session(self.session, self.next, splice.previous);

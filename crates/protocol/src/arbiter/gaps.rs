@@ -1,6 +1,6 @@
 //! The list of missing ranges: sorted, apart from each other, bounded.
 
-use super::LossCause;
+use super::LossReason;
 
 /// The most gaps tracked apart; one more is merged with the last, ticks between them included.
 pub(super) const MAX_GAPS: usize = 256;
@@ -22,7 +22,7 @@ pub(super) struct Gap {
     /// The request under way for it.
     pub(super) pending: Option<u64>,
     /// Set when nothing more is done for it: a notice goes out as soon as its turn comes.
-    pub(super) given_up: Option<LossCause>,
+    pub(super) given_up: Option<LossReason>,
 }
 
 impl Gap {

@@ -5,7 +5,7 @@ use tickcast_wire::{Flags, ReplyStatus, Request, RequestKind, Tick, carries_seqs
 use super::gaps::Gap;
 use super::requests::{Asked, RETRY_DELAY_MAX, Recovered, backoff};
 use super::splice::{Join, Splice};
-use super::{Arbiter, LossCause, Provenance, Sink};
+use super::{Arbiter, LossReason, Provenance, Sink};
 
 /// How far a snapshot may be ahead of what the lines have shown, in ticks: more than any publisher
 /// sends while a subscriber is late. A larger lead is a lie.
@@ -206,7 +206,7 @@ impl Arbiter {
         let next = as_of + 1;
         if splice.joined {
             if next > self.next {
-                self.lose(next, LossCause::Snapshot, sink);
+                self.lose(next, LossReason::Snapshot, sink);
             }
         } else {
             self.window.forget(self.next, next);
@@ -245,7 +245,7 @@ impl Arbiter {
                 self.requests.remove(asked.id);
                 for gap in self.gaps.iter_mut() {
                     gap.pending = None;
-                    gap.given_up.get_or_insert(LossCause::SessionChange);
+                    gap.given_up.get_or_insert(LossReason::SessionChange);
                 }
                 let tries = match &self.join {
                     Join::Wanted(splice) => splice.tries,

@@ -25,7 +25,7 @@ use self::recent::{Copy as PacketCopy, Recent};
 pub use self::requests::Recovered;
 use self::requests::Requests;
 use self::splice::Join;
-pub use self::stream::{Alarm, Line, Loss, LossCause, Provenance, Sink};
+pub use self::stream::{Alarm, Line, Loss, LossReason, Provenance, Sink};
 use self::window::Window;
 
 /// A session may be this much ahead of the time at which its packet was sent (ns): a publisher
@@ -306,7 +306,7 @@ impl Arbiter {
         }
         if self.join.was_told() {
             for gap in self.gaps.iter_mut() {
-                gap.given_up.get_or_insert(LossCause::SessionChange);
+                gap.given_up.get_or_insert(LossReason::SessionChange);
             }
             self.drain(sink);
         }
@@ -398,10 +398,10 @@ impl Arbiter {
             if let Some(gap) = self.gaps.first()
                 && gap.first == self.next
             {
-                let Some(cause) = gap.given_up else { return };
+                let Some(reason) = gap.given_up else { return };
                 let end = gap.end;
                 self.gaps.fill(self.next, end);
-                self.lose(end, cause, sink);
+                self.lose(end, reason, sink);
                 continue;
             }
             let Some((run, from)) = self.window.run(self.next) else {
@@ -418,7 +418,7 @@ impl Arbiter {
     }
 
     /// Gives notice that everything before `end` that was not delivered never will be.
-    fn lose(&mut self, end: u64, cause: LossCause, sink: &mut impl Sink) {
+    fn lose(&mut self, end: u64, reason: LossReason, sink: &mut impl Sink) {
         let count = end - self.next;
         self.window.forget(self.next, end);
         self.counters.lost += count;
@@ -427,7 +427,7 @@ impl Arbiter {
             session: self.session,
             first_seq: self.next,
             count,
-            cause,
+            reason,
         });
         self.next = end;
     }

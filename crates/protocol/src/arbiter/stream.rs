@@ -35,7 +35,7 @@ impl From<Line> for Provenance {
 
 /// Why ticks were lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LossCause {
+pub enum LossReason {
     /// No recovery channel is configured.
     NoRecovery,
     /// The recovery channel did not bring them in time.
@@ -58,7 +58,7 @@ pub struct Loss {
     /// How many there are.
     pub count: u64,
     /// Why.
-    pub cause: LossCause,
+    pub reason: LossReason,
 }
 
 /// Something an operator should know; nothing that a strategy must act on.

@@ -59,7 +59,7 @@ impl Sink for Trace {
         writeln!(
             self.text,
             "lost {}..={last} {:?}",
-            loss.first_seq, loss.cause
+            loss.first_seq, loss.reason
         )
         .unwrap();
     }

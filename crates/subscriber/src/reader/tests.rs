@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tickcast_latency::stages;
-use tickcast_protocol::{Loss, LossCause, Provenance, Sink};
+use tickcast_protocol::{Loss, LossReason, Provenance, Sink};
 use tickcast_queue::{Ring, ring};
 use tickcast_wire::{Quote, Tick, Venue};
 
@@ -114,7 +114,7 @@ impl Writer {
             session: written.start.session,
             first_seq: written.end,
             count,
-            cause: LossCause::NoRecovery,
+            reason: LossReason::NoRecovery,
         };
         written.end += count;
         written.losses.push(loss);
@@ -171,7 +171,7 @@ impl Seen {
                 self.delivered += ticks.len() as u64;
             }
             Some(Event::Lost(loss)) => {
-                self.lapped_notices += u64::from(loss.cause == LossCause::Lapped);
+                self.lapped_notices += u64::from(loss.reason == LossReason::Lapped);
                 let (start, losses, next) = self.sessions.last_mut().expect("a session first");
                 assert_eq!((loss.session, loss.first_seq), (start.session, *next));
                 assert!(loss.count > 0, "a loss of nothing");
@@ -194,7 +194,10 @@ impl Seen {
         for ((start, losses, next), written) in self.sessions.iter().zip(written) {
             assert_eq!(*start, written.start);
             assert_eq!(*next, written.end, "session {}", start.session);
-            for loss in losses.iter().filter(|loss| loss.cause != LossCause::Lapped) {
+            for loss in losses
+                .iter()
+                .filter(|loss| loss.reason != LossReason::Lapped)
+            {
                 assert!(written.losses.contains(loss), "invented {loss:?}");
             }
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tickcast_net::{Group, Interface, MulticastSender, ReceiveConfig, SendConfig};
 use tickcast_subscriber::{
-    ArbiterConfig, Loss, LossCause, Origin, Outcome, Provenance, SessionStart, Start, Stats,
+    ArbiterConfig, Loss, LossReason, Origin, Outcome, Provenance, SessionStart, Start, Stats,
     Strategy, Subscriber, SubscriberConfig, ThreadConfig,
 };
 use tickcast_wire::{
@@ -244,9 +244,9 @@ impl Strategy for Checker {
 }
 
 impl Checker {
-    /// The losses as (first seq, count, cause).
-    pub fn lost(&self) -> Vec<(u64, u64, LossCause)> {
-        let parts = |loss: &Loss| (loss.first_seq, loss.count, loss.cause);
+    /// The losses as (first seq, count, reason).
+    pub fn lost(&self) -> Vec<(u64, u64, LossReason)> {
+        let parts = |loss: &Loss| (loss.first_seq, loss.count, loss.reason);
         self.losses.iter().map(parts).collect()
     }
 }

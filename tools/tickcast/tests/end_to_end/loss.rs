@@ -38,7 +38,7 @@ fn one_line_dead_and_the_other_lossy() {
 }
 
 /// What cannot be asked for again is named, tick by tick, and the exit code says so.
-fn is_named(recovery: &str, cause: &str) {
+fn is_named(recovery: &str, reason: &str) {
     let folder = folder();
     let file = market(folder.path(), 20_000);
     let feed = Feed::on_loopback();
@@ -58,7 +58,7 @@ fn is_named(recovery: &str, cause: &str) {
     assert!(lost > 0, "{result}");
     assert_eq!(delivered + lost, 20_000);
     assert_eq!(in_ranges(&result["losses"]), lost);
-    assert_eq!(result["losses"][0]["cause"], cause);
+    assert_eq!(result["losses"][0]["reason"], reason);
     assert_eq!(count(&published, "published"), 20_000);
     let sessions = sessions(&ended.out);
     assert_eq!(sessions.len(), 1);
