@@ -54,8 +54,8 @@ mod sequencer;
 mod store;
 
 pub use arbiter::{
-    Alarm, Arbiter, ArbiterConfig, Counters, Line, LineCounters, Loss, LossReason, Provenance,
-    Recovered, Sink, Start,
+    Alarm, Arbiter, ArbiterConfig, Cause, CauseCounts, Counters, Line, LineCounters, Loss,
+    LossReason, Provenance, Recovered, Sink, Start,
 };
 pub use heartbeat::{FIRST_HEARTBEAT_NS, Heartbeat, LONGEST_HEARTBEAT_NS};
 pub use image::{DEFAULT_MAX_INSTRUMENTS, Image};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tickcast_protocol::{Alarm, Arbiter, Loss, LossReason, Provenance, Sink};
+use tickcast_protocol::{Alarm, Arbiter, CauseCounts, Loss, LossReason, Provenance, Sink};
 use tickcast_wire::Tick;
 
 use crate::coverage::{Coverage, Happening};
@@ -51,6 +51,8 @@ pub(crate) struct Checker {
     /// Of all sessions.
     delivered_in_all: u64,
     lost_in_all: u64,
+    /// Of those.
+    causes: CauseCounts,
     snapshot: Option<Snapshot>,
     has_ended: bool,
     /// What was wrong first.
@@ -84,6 +86,12 @@ impl Checker {
         let mine = (self.delivered_in_all, self.lost_in_all);
         if theirs != mine {
             self.fail(|| format!("(delivered, lost) is {mine:?}, the arbiter counts {theirs:?}"));
+        }
+        if self.causes != counters.lost_by_cause
+            || counters.lost_by_cause.total() != counters.lost
+            || counters.recovered.total() != counters.retransmitted
+        {
+            self.fail(|| format!("causes that do not add up: {counters:?}"));
         }
         if self.session == 0 || self.session != arbiter.session() {
             return;
@@ -290,6 +298,7 @@ impl<T: Tap> Sink for Checking<'_, T> {
         checker.next = last + 1;
         checker.lost += loss.count;
         checker.lost_in_all += loss.count;
+        checker.causes.add(loss.cause, loss.count);
     }
 
     fn snapshot(&mut self, as_of: u64) {

@@ -77,7 +77,8 @@ pub use subscriber::{
     Attached, Stopped, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
 pub use tickcast_protocol::{
-    Alarm, ArbiterConfig, Counters, Line, LineCounters, Loss, LossReason, Provenance, Start,
+    Alarm, ArbiterConfig, Cause, CauseCounts, Counters, Line, LineCounters, Loss, LossReason,
+    Provenance, Start,
 };
 
 /// The code in the document stays true.

@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use tickcast_protocol::{Loss, LossReason, Provenance};
+use tickcast_protocol::{Cause, Loss, LossReason, Provenance};
 use tickcast_queue::Line;
 
 use crate::event::{Origin, SessionStart, Stamps};
@@ -83,7 +83,10 @@ impl Mark {
                 let held = u8::from(origin.held);
                 line(TICKS, provenance, held, count, [sent, kernel, read, push])
             }
-            What::Lost(loss) => line(LOST, reason_code(loss.reason), 0, 0, [loss.count, 0, 0, 0]),
+            What::Lost(loss) => {
+                let (reason, cause) = (reason_code(loss.reason), loss.cause as u8);
+                line(LOST, reason, cause, 0, [loss.count, 0, 0, 0])
+            }
             What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, 0, [as_of, 0, 0, 0]),
             What::End { last_seq } => line(END, 0, 0, 0, [last_seq, 0, 0, 0]),
         }
@@ -124,6 +127,7 @@ impl Mark {
                 first_seq: position,
                 count: d,
                 reason: reason_from(b),
+                cause: Cause::ALL[usize::from(c) % Cause::ALL.len()],
             }),
             SNAPSHOT => What::Snapshot { as_of: d },
             END => What::End { last_seq: d },
@@ -220,12 +224,13 @@ mod tests {
                 marks.push(What::Ticks { count: 63, origin });
             }
         }
-        for reason in REASONS {
+        for (reason, cause) in REASONS.into_iter().cycle().zip(Cause::ALL) {
             marks.push(What::Lost(Loss {
                 session: 9,
                 first_seq: 5,
                 count: 6,
                 reason,
+                cause,
             }));
         }
         for what in marks {

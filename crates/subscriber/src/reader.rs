@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tickcast_net::clock::realtime_ns;
-use tickcast_protocol::{Loss, LossReason, Provenance};
+use tickcast_protocol::{Cause, Loss, LossReason, Provenance};
 use tickcast_queue::{Lapped, Line, Reader};
 use tickcast_wire::Tick;
 use zerocopy::{FromBytes, IntoBytes};
@@ -306,6 +306,7 @@ impl TickReader {
             first_seq,
             count: end - first_seq,
             reason: LossReason::Lapped,
+            cause: Cause::Lapped,
         }));
     }
 }

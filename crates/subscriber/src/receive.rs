@@ -66,6 +66,8 @@ pub(crate) struct LineInput {
     pub(crate) line: Line,
     pub(crate) receiver: MulticastReceiver,
     pub(crate) faults: FaultInjector,
+    /// What the kernel had dropped before the last datagrams.
+    pub(crate) kernel_dropped: u64,
 }
 
 /// The receive thread's state.
@@ -181,6 +183,10 @@ fn receive(
     };
     let (read, now) = (realtime_ns(), monotonic_ns());
     stats.cut_off[line as usize] += u64::from(datagrams.truncated);
+    if datagrams.dropped > input.kernel_dropped {
+        input.kernel_dropped = datagrams.dropped;
+        arbiter.handle_overflow(line);
+    }
     let kernel = datagrams.ts_kernel.unwrap_or(0);
     if datagrams.bytes.is_empty() {
         arbiter.handle_datagram(line, &[], now, output);

@@ -280,6 +280,7 @@ fn open_lines(config: &SubscriberConfig) -> Result<Vec<LineInput>, StartError> {
         lines.push(LineInput {
             line,
             receiver,
+            kernel_dropped: 0,
             faults,
         });
     }

@@ -3,16 +3,16 @@
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
-use tickcast_subscriber::{Loss, LossReason};
+use tickcast_subscriber::{Cause, Loss, LossReason};
 
-use crate::show;
+use crate::{causes, show};
 
 /// Ranges that are kept; what is lost in others only counts as lost.
 const MOST: usize = 10_000;
 /// Ranges that people are shown.
 const MOST_SHOWN: usize = 20;
 
-/// Ticks lost in a row, for one reason.
+/// Ticks lost in a row, for one reason and cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Range {
     session: u64,
@@ -20,6 +20,8 @@ struct Range {
     last_seq: u64,
     #[serde(serialize_with = "as_code")]
     reason: LossReason,
+    #[serde(serialize_with = "cause_as_code")]
+    cause: Cause,
 }
 
 /// What one strategy lost: an object a range.
@@ -27,6 +29,8 @@ struct Range {
 #[serde(transparent)]
 pub struct Losses {
     ranges: Vec<Range>,
+    #[serde(skip)]
+    lapped: u64,
 }
 
 impl Losses {
@@ -34,15 +38,25 @@ impl Losses {
     pub fn new() -> Losses {
         Losses {
             ranges: Vec::with_capacity(MOST),
+            lapped: 0,
         }
+    }
+
+    /// Ticks that the strategy was too slow for.
+    pub const fn lapped(&self) -> u64 {
+        self.lapped
     }
 
     /// Adds a loss.
     pub fn add(&mut self, loss: &Loss) {
         let (first_seq, last_seq) = (loss.first_seq, loss.first_seq + (loss.count - 1));
-        let (session, reason) = (loss.session, loss.reason);
+        let (session, reason, cause) = (loss.session, loss.reason, loss.cause);
+        if cause == Cause::Lapped {
+            self.lapped += loss.count;
+        }
         if let Some(last) = self.ranges.last_mut()
-            && (last.session, last.reason, last.last_seq + 1) == (session, reason, first_seq)
+            && (last.session, last.reason, last.cause) == (session, reason, cause)
+            && last.last_seq + 1 == first_seq
         {
             last.last_seq = last_seq;
         } else if self.ranges.len() < MOST {
@@ -51,6 +65,7 @@ impl Losses {
                 first_seq,
                 last_seq,
                 reason,
+                cause,
             });
         }
     }
@@ -64,7 +79,8 @@ impl Losses {
             let (session, first, last) = (range.session, range.first_seq, range.last_seq);
             writeln!(
                 out,
-                "  lost {first}..={last} of session {session}: {}",
+                "  lost {first}..={last} of session {session}: {}; {}",
+                causes::name(range.cause),
                 name(range.reason)
             )?;
         }
@@ -108,6 +124,10 @@ fn as_code<S: Serializer>(reason: &LossReason, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(code(*reason))
 }
 
+fn cause_as_code<S: Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(causes::code(*cause))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +138,7 @@ mod tests {
             first_seq,
             count,
             reason,
+            cause: Cause::BothLines,
         }
     }
 
@@ -149,7 +170,8 @@ mod tests {
             let mut losses = Losses::new();
             losses.add(&loss(5, 3, reason));
             let range = serde_json::json!(
-                [{"session": 7, "first_seq": 5, "last_seq": 7, "reason": code}]
+                [{"session": 7, "first_seq": 5, "last_seq": 7, "reason": code,
+                  "cause": "both_lines"}]
             );
             assert_eq!(serde_json::to_value(&losses).unwrap(), range);
         }
@@ -168,7 +190,9 @@ mod tests {
         losses.write(&mut shown).unwrap();
         let shown = String::from_utf8(shown).unwrap();
         assert_eq!(shown.lines().count(), MOST_SHOWN + 1);
-        assert!(shown.starts_with("  lost 1..=1 of session 7: there is no recovery server\n"));
+        let first =
+            "  lost 1..=1 of session 7: both lines lost them; there is no recovery server\n";
+        assert!(shown.starts_with(first), "{shown}");
         assert!(shown.ends_with("and 9,980 more ranges, which --json names\n"));
     }
 }

@@ -1,5 +1,6 @@
 //! The program `tickcast`: market data from files to strategies, and everything about tick files.
 
+mod causes;
 mod cli;
 mod convert;
 mod demo;

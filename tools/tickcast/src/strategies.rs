@@ -10,6 +10,7 @@ use tickcast_subscriber::{Loss, Origin, Provenance, SessionStart, Strategy};
 use tickcast_tickfile::{TickWriter, WriteError};
 use tickcast_wire::{Body, Digest, Symbol, Tick};
 
+use crate::causes;
 use crate::instruments::{BoardRow, Instruments, Sides, VwapRow, name};
 use crate::losses::{self, Losses};
 use crate::show;
@@ -173,8 +174,8 @@ impl Strategy for Follow {
         self.checksum.on_gap(loss);
         if self.choice == Choice::Print {
             let (first, last) = (loss.first_seq, loss.first_seq + (loss.count - 1));
-            let why = losses::name(loss.reason);
-            self.print(&format!("lost {first}..={last}: {why}"));
+            let (cause, reason) = (causes::name(loss.cause), losses::name(loss.reason));
+            self.print(&format!("lost {first}..={last}: {cause}; {reason}"));
         }
     }
 
@@ -292,7 +293,7 @@ impl Strategy for Record {
 
     fn on_gap(&mut self, loss: &Loss) {
         self.lost += loss.count;
-        tracing::error!(first_seq = loss.first_seq, count = loss.count, reason = ?loss.reason,
+        tracing::error!(first_seq = loss.first_seq, count = loss.count, reason = ?loss.reason, cause = ?loss.cause,
             "the recording lacks ticks");
     }
 }

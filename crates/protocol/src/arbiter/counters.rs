@@ -2,6 +2,8 @@
 
 use tickcast_wire::PacketError;
 
+use super::CauseCounts;
+
 /// What happened on one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LineCounters {
@@ -92,6 +94,8 @@ pub struct Counters {
     pub lost: u64,
     /// Notices of loss.
     pub losses: u64,
+    /// [`Counters::lost`] by where the ticks went missing.
+    pub lost_by_cause: CauseCounts,
     /// Sessions seen.
     pub sessions: u64,
     /// Gaps that no line was expected to fill any more.
@@ -102,6 +106,8 @@ pub struct Counters {
     pub retransmit_requests: u64,
     /// Ticks that came by retransmit and were new.
     pub retransmitted: u64,
+    /// [`Counters::retransmitted`] by where the ticks went missing.
+    pub recovered: CauseCounts,
     /// Ticks that came by retransmit and had arrived meanwhile.
     pub retransmit_duplicates: u64,
     /// Snapshot requests made.

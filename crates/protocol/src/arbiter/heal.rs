@@ -284,6 +284,9 @@ impl Arbiter {
             for line in &mut self.lines {
                 line.position = line.position.min(self.highest);
             }
+            for jumps in &mut self.jumps {
+                jumps.cut(real);
+            }
         }
     }
 

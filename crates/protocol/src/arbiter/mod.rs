@@ -1,5 +1,6 @@
 //! The arbiter: packets of lines A and B and recovered ticks in, one stream in order out.
 
+mod causes;
 mod config;
 mod counters;
 mod deadlines;
@@ -15,8 +16,10 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use tickcast_wire::{Fingerprint, Packet, PacketKind, Tick};
+use tickcast_wire::{Fingerprint, Packet, PacketError, PacketKind, Tick};
 
+use self::causes::Jumps;
+pub use self::causes::{Cause, CauseCounts};
 pub use self::config::{ArbiterConfig, Start};
 pub use self::counters::{Counters, LineCounters};
 use self::gaps::{Gap, Gaps};
@@ -56,6 +59,7 @@ pub struct Arbiter {
     end: Option<u64>,
     ended: bool,
     lines: [LineState; 2],
+    jumps: [Jumps; 2],
     window: Window,
     gaps: Gaps,
     recent: Recent,
@@ -84,6 +88,7 @@ impl Arbiter {
             end: None,
             ended: false,
             lines: [line(true), line(config.line_b)],
+            jumps: [Jumps::new(), Jumps::new()],
             window: Window::new(config.hold_ticks),
             gaps: Gaps::new(),
             recent: Recent::new(),
@@ -124,7 +129,11 @@ impl Arbiter {
         self.counters.lines[line as usize].datagrams += 1;
         match Packet::parse(bytes) {
             Ok(packet) => self.handle_packet(line, &packet, now, sink),
-            Err(error) => self.counters.lines[line as usize].refuse(error),
+            Err(error) => {
+                self.counters.lines[line as usize].refuse(error);
+                // Another application's datagram stands in nobody's place.
+                self.jumps[line as usize].refused |= !matches!(error, PacketError::Foreign { .. });
+            }
         }
     }
 
@@ -139,6 +148,7 @@ impl Arbiter {
         } else {
             counters.heartbeats += 1;
         }
+        self.note_jump(line, header.first_seq());
         let state = &mut self.lines[line as usize];
         state.pass(header.next_seq(), now);
         if state.down {
@@ -263,6 +273,9 @@ impl Arbiter {
             state.position = 0;
             state.lagging = false;
         }
+        for jumps in &mut self.jumps {
+            jumps.clear();
+        }
         // After a restart the whole new session is wanted, whatever the start was.
         let start = if is_first {
             self.config.start
@@ -356,6 +369,9 @@ impl Arbiter {
         sink: &mut impl Sink,
     ) -> u64 {
         sink.ticks(ticks, from, false);
+        if from == Provenance::Retransmit {
+            self.count_recovered(self.next, end);
+        }
         let known = self.window.forget(self.next, end);
         self.counters.delivered += ticks.len() as u64;
         if !self.gaps.is_empty() {
@@ -374,6 +390,9 @@ impl Arbiter {
         let limit = self.next.saturating_add(self.window.len() as u64);
         let room = limit.saturating_sub(first_seq).min(ticks.len() as u64);
         let (fits, overflow) = ticks.split_at(room as usize);
+        if from == Provenance::Retransmit {
+            self.count_recovered(first_seq, first_seq + room);
+        }
         let held = fits
             .iter()
             .filter(|tick| self.window.hold(tick, from))
@@ -417,19 +436,32 @@ impl Arbiter {
         }
     }
 
-    /// Gives notice that everything before `end` that was not delivered never will be.
+    /// Gives notice that everything before `end` that was not delivered never will be: a notice
+    /// for each range with one cause.
     fn lose(&mut self, end: u64, reason: LossReason, sink: &mut impl Sink) {
-        let count = end - self.next;
-        self.window.forget(self.next, end);
-        self.counters.lost += count;
-        self.counters.losses += 1;
-        sink.lost(&Loss {
-            session: self.session,
-            first_seq: self.next,
-            count,
-            reason,
-        });
-        self.next = end;
+        while self.next < end {
+            let first_seq = self.next;
+            let held = self.window.held_until(first_seq, end);
+            let (cause, until) = if held > first_seq {
+                (Cause::Superseded, held)
+            } else {
+                let (cause, until) = self.cause_of(first_seq);
+                (cause, self.window.missing_until(first_seq, until.min(end)))
+            };
+            let count = until - first_seq;
+            self.window.forget(first_seq, until);
+            self.counters.lost += count;
+            self.counters.losses += 1;
+            self.counters.lost_by_cause.add(cause, count);
+            self.next = until;
+            sink.lost(&Loss {
+                session: self.session,
+                first_seq,
+                count,
+                reason,
+                cause,
+            });
+        }
     }
 
     fn finish_session(&mut self, sink: &mut impl Sink) {

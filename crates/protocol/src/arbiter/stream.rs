@@ -2,6 +2,8 @@
 
 use tickcast_wire::Tick;
 
+use super::Cause;
+
 /// A multicast line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Line {
@@ -33,7 +35,7 @@ impl From<Line> for Provenance {
     }
 }
 
-/// Why ticks were lost.
+/// Why ticks were lost: what kept recovery from bringing them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LossReason {
     /// No recovery channel is configured.
@@ -57,8 +59,10 @@ pub struct Loss {
     pub first_seq: u64,
     /// How many there are.
     pub count: u64,
-    /// Why.
+    /// Why they could not be had.
     pub reason: LossReason,
+    /// Where they went missing.
+    pub cause: Cause,
 }
 
 /// Something an operator should know; nothing that a strategy must act on.

@@ -8,6 +8,8 @@ use zerocopy::IntoBytes;
 
 use super::*;
 
+mod causes;
+
 const SESSION: u64 = 1_000;
 const MS: u64 = 1_000_000;
 
@@ -18,6 +20,8 @@ struct Trace {
     next: u64,
     delivered: u64,
     lost: u64,
+    /// The causes of what was lost.
+    causes: CauseCounts,
 }
 
 impl Trace {
@@ -55,11 +59,12 @@ impl Sink for Trace {
         assert_eq!(loss.first_seq, self.next, "a notice out of order");
         self.next += loss.count;
         self.lost += loss.count;
+        self.causes.add(loss.cause, loss.count);
         let last = self.next - 1;
         writeln!(
             self.text,
-            "lost {}..={last} {:?}",
-            loss.first_seq, loss.reason
+            "lost {}..={last} {:?} {:?}",
+            loss.first_seq, loss.reason, loss.cause
         )
         .unwrap();
     }
@@ -351,7 +356,10 @@ fn without_recovery_a_loss_is_named_and_the_stream_goes_on() {
     bench.a(&data(1, 1));
     bench.a(&data(4, 1));
     bench.wait(0);
-    assert_eq!(bench.wait(40_000), "lost 2..=3 NoRecovery\nA 4..=4 held\n");
+    assert_eq!(
+        bench.wait(40_000),
+        "lost 2..=3 NoRecovery LineA\nA 4..=4 held\n"
+    );
     assert_eq!(
         bench.a(&data(2, 2)),
         "",
@@ -369,7 +377,7 @@ fn a_gap_that_cannot_be_healed_is_given_up_at_the_deadline() {
     assert_eq!(bench.recovered(Recovered::Failed { id: request.id() }), "");
     assert_eq!(
         bench.wait(1_000 * MS),
-        "lost 2..=2 RecoveryDeadline\nA 3..=3 held\n"
+        "lost 2..=2 RecoveryDeadline BothLines\nA 3..=3 held\n"
     );
     assert_eq!(bench.retransmit(request.id(), 2, 1), "");
 }
@@ -458,7 +466,7 @@ fn too_old_is_bridged_by_a_snapshot_with_an_exact_notice() {
     assert_eq!(snapshot.first_seq(), 9);
     assert_eq!(
         bench.snapshot(snapshot.id(), 11),
-        "lost 2..=11 Snapshot\nsnapshot as of 11\nSnapshot 1..=3\nA 12..=12 held\n"
+        "lost 2..=9 Snapshot BothLines\nlost 10..=11 Snapshot Superseded\nsnapshot as of 11\nSnapshot 1..=3\nA 12..=12 held\n"
     );
     assert_eq!(bench.both(&data(13, 1)), "A 13..=13\n");
 }
@@ -532,7 +540,7 @@ fn a_snapshot_that_breaks_off_is_begun_anew() {
     assert_eq!(again.first_seq(), 100);
     assert_eq!(
         bench.snapshot(again.id(), 102),
-        "lost 101..=102 Snapshot\nsnapshot as of 102\nSnapshot 1..=3\nA 103..=104 held\n"
+        "lost 101..=102 Snapshot Superseded\nsnapshot as of 102\nSnapshot 1..=3\nA 103..=104 held\n"
     );
 }
 
@@ -569,7 +577,7 @@ fn one_snapshot_bridges_all_that_is_too_old() {
     assert_eq!(snapshot.first_seq(), 4);
     assert_eq!(
         bench.snapshot(snapshot.id(), 4),
-        "lost 2..=4 Snapshot\nsnapshot as of 4\nSnapshot 1..=3\nA 5..=5 held\n"
+        "lost 2..=2 Snapshot BothLines\nlost 3..=3 Snapshot Superseded\nlost 4..=4 Snapshot BothLines\nsnapshot as of 4\nSnapshot 1..=3\nA 5..=5 held\n"
     );
     assert_eq!(bench.request(), Some((RequestKind::Retransmit, 6, 1)));
 }
@@ -610,7 +618,7 @@ fn a_restart_abandons_the_old_session_with_an_exact_notice() {
     let packet = [header.as_bytes(), published(1).as_bytes()].concat();
     assert_eq!(
         bench.a(&packet),
-        "lost 3..=4 SessionChange\nA 5..=5 held\nlost 6..=8 SessionChange\n\
+        "lost 3..=4 SessionChange BothLines\nA 5..=5 held\nlost 6..=8 SessionChange BothLines\n\
          session 1001 from 1 after Some((1000, 8))\nA 1..=1\n"
     );
     assert_eq!(bench.b(&data(6, 1)), "", "the old session is over");
@@ -628,7 +636,7 @@ fn a_restart_while_a_snapshot_is_awaited_loses_the_rest_by_notice() {
     assert_eq!(bench.request(), Some((RequestKind::Snapshot, 4, 0)));
     assert_eq!(
         bench.a(&data_of(SESSION + 1, 1, 1)),
-        "lost 3..=4 SessionChange\nA 5..=5 held\nsession 1001 from 1 after None\nA 1..=1\n"
+        "lost 3..=4 SessionChange BothLines\nA 5..=5 held\nsession 1001 from 1 after None\nA 1..=1\n"
     );
     // A late joiner that was told of no session is owed nothing of it.
     let mut bench = Bench::new(ArbiterConfig::default());
@@ -679,7 +687,7 @@ fn answers_about_another_session_are_never_delivered() {
     let request = bench.request_after_reordering();
     assert_eq!(
         bench.refuse(request.id(), ReplyStatus::OtherSession, SESSION + 2),
-        "lost 1..=1 SessionChange\nA 2..=2 held\n"
+        "lost 1..=1 SessionChange BothLines\nA 2..=2 held\n"
     );
 }
 
@@ -874,7 +882,7 @@ fn a_full_list_of_gaps_leaves_none_behind() {
     bench.wait(0);
     let lost = bench.wait(40_000);
     assert!(
-        lost.starts_with("lost 10..=12 NoRecovery\nA 13..=13 held\n"),
+        lost.starts_with("lost 10..=12 NoRecovery LineA\nA 13..=13 held\n"),
         "{lost}"
     );
     assert_eq!(bench.arbiter.next_seq(), 1 + 4 * 256 + 1);
@@ -995,6 +1003,9 @@ proptest! {
         let counters = bench.arbiter.counters();
         prop_assert_eq!(counters.delivered, bench.trace.delivered);
         prop_assert_eq!(counters.lost, bench.trace.lost);
+        prop_assert_eq!(counters.lost_by_cause.total(), counters.lost);
+        prop_assert_eq!(counters.lost_by_cause, bench.trace.causes);
+        prop_assert_eq!(counters.recovered.total(), counters.retransmitted);
         if start == Start::Seq(1) {
             prop_assert_eq!(bench.trace.delivered + bench.trace.lost, last_published);
         }

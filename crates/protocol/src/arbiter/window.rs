@@ -67,6 +67,26 @@ impl Window {
         before - self.held
     }
 
+    /// The seq after those held side by side from `seq` on, at most `end`; `seq` if it is not held.
+    pub(super) fn held_until(&self, seq: u64, end: u64) -> u64 {
+        self.until(seq, end, true)
+    }
+
+    /// The seq of the first one held from `seq` on, at most `end`.
+    pub(super) fn missing_until(&self, seq: u64, end: u64) -> u64 {
+        if self.held == 0 {
+            return end;
+        }
+        self.until(seq, end, false)
+    }
+
+    fn until(&self, seq: u64, end: u64, held: bool) -> u64 {
+        let reach = end.min(seq.saturating_add(self.slots.len() as u64));
+        (seq..reach)
+            .find(|&seq| self.from[self.slot(seq)].is_some() != held)
+            .unwrap_or(if held { reach } else { end })
+    }
+
     /// The ticks from `seq` on that lie side by side and came from the same place.
     pub(super) fn run(&self, seq: u64) -> Option<(&[Tick], Provenance)> {
         let start = self.slot(seq);

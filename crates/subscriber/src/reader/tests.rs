@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tickcast_latency::stages;
-use tickcast_protocol::{Loss, LossReason, Provenance, Sink};
+use tickcast_protocol::{Cause, Loss, LossReason, Provenance, Sink};
 use tickcast_queue::{Ring, ring};
 use tickcast_wire::{Quote, Tick, Venue};
 
@@ -115,6 +115,7 @@ impl Writer {
             first_seq: written.end,
             count,
             reason: LossReason::NoRecovery,
+            cause: Cause::BothLines,
         };
         written.end += count;
         written.losses.push(loss);

@@ -8,6 +8,7 @@ use tickcast_latency::Report as Latency;
 use tickcast_publisher::Summary;
 use tickcast_subscriber::{Account, Attached, Stats, Stopped};
 
+use crate::causes::Causes;
 use crate::losses::Losses;
 use crate::show::{self, BOLD, RED};
 use crate::strategies::Checksum;
@@ -24,6 +25,7 @@ pub(super) struct Report {
     retransmitted: u64,
     snapshots: u64,
     gaps: u64,
+    causes: Causes,
     digest_published: String,
     digest_delivered: Vec<String>,
     elapsed_s: f64,
@@ -51,7 +53,8 @@ pub(super) fn report(
         outcomes.push((outcome.account, outcome.strategy));
     }
     let counters = stopped.stats.counters;
-    let kept = outcomes.iter().all(|(account, strategy)| {
+    let causes = Causes::new(&counters, outcomes.iter().map(|(_, it)| it.losses()));
+    let every_strategy = outcomes.iter().all(|(account, strategy)| {
         account.delivered + account.lost == summary.published
             && (account.lost > 0 || strategy.digest() == summary.digest)
     });
@@ -79,6 +82,8 @@ pub(super) fn report(
         retransmitted: counters.retransmitted,
         snapshots: counters.snapshots,
         gaps: counters.gaps,
+        kept: every_strategy && causes.add_up(&counters),
+        causes,
         digest_published: summary.digest.to_string(),
         digest_delivered: outcomes
             .iter()
@@ -93,7 +98,6 @@ pub(super) fn report(
         dropped_on_purpose: stopped.stats.injected,
         dropped_by_kernel: stopped.stats.kernel_dropped,
         latency_ns: latency,
-        kept,
     })
 }
 
@@ -132,6 +136,7 @@ pub(super) fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::
         show::count(report.retransmitted),
         show::count(report.snapshots),
     )?;
+    report.causes.write(out)?;
     writeln!(out, "{BOLD}delivered{BOLD:#}")?;
     for (at, digest) in report.digest_delivered.iter().enumerate() {
         let (delivered, lost) = (report.delivered[at], report.lost[at]);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tickcast_latency::Report as Latency;
 use tickcast_subscriber::{Account, Stats};
 
+use crate::causes::Causes;
 use crate::instruments::{BoardRow, VwapRow};
 use crate::losses::Losses;
 use crate::show::{self, BOLD};
@@ -20,6 +21,7 @@ pub(super) struct Report {
     delivered: u64,
     pub(super) lost: u64,
     losses: Losses,
+    causes: Causes,
     snapshot_as_of: Option<u64>,
     snapshot_ticks: u64,
     duplicates: u64,
@@ -57,6 +59,7 @@ pub(super) fn report(
         delivered: account.delivered,
         lost: account.lost,
         losses: strategy.losses().clone(),
+        causes: Causes::new(counters, std::iter::once(strategy.losses())),
         snapshot_as_of: strategy.snapshot_as_of(),
         snapshot_ticks: account.snapshot_ticks,
         duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
@@ -104,6 +107,7 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         count(report.snapshots),
         count(report.snapshot_ticks),
     )?;
+    report.causes.write(out)?;
     for (line, at) in [("A", 0), ("B", 1)] {
         writeln!(
             out,

@@ -59,11 +59,22 @@ fn is_named(recovery: &str, reason: &str) {
     assert_eq!(delivered + lost, 20_000);
     assert_eq!(in_ranges(&result["losses"]), lost);
     assert_eq!(result["losses"][0]["reason"], reason);
+    assert_eq!(result["losses"][0]["cause"], "both_lines");
+    assert_eq!(in_all(&result["causes"]), lost);
     assert_eq!(count(&published, "published"), 20_000);
     let sessions = sessions(&ended.out);
     assert_eq!(sessions.len(), 1);
     assert_eq!((sessions[0].first_seq, sessions[0].next_seq()), (1, 20_001));
     assert_eq!((sessions[0].delivered, sessions[0].lost), (delivered, lost));
+}
+
+/// The ticks of all causes.
+fn in_all(causes: &Value) -> u64 {
+    let causes = causes.as_object().expect("causes");
+    causes
+        .keys()
+        .map(|code| count(&Value::Object(causes.clone()), code))
+        .sum()
 }
 
 /// The ticks in these ranges.
@@ -109,5 +120,5 @@ fn people_read_what_is_lost() {
         .expect(0);
     let said = subscriber.finish().expect(3).out.join("\n");
     assert!(said.contains("  lost "), "{said}");
-    assert!(said.contains(": there is no recovery server"), "{said}");
+    assert!(said.contains("; there is no recovery server"), "{said}");
 }
