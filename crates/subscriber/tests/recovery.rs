@@ -199,8 +199,8 @@ fn what_is_too_old_is_replaced_by_a_snapshot() {
         _ => snapshot(request, stream, 17),
     });
     let (outcome, stats) = heal(server);
-    // Three that never came, and four that were held when the snapshot took their place.
-    let lost = [(11, 3, LossReason::Snapshot), (14, 4, LossReason::Snapshot)];
+    // Five that never came, and two that were held when the snapshot took their place.
+    let lost = [(11, 5, LossReason::Snapshot), (14, 4, LossReason::Snapshot)];
     assert_eq!(outcome.strategy.lost(), lost);
     assert_eq!(
         (outcome.strategy.snapshots, outcome.strategy.rows),
