@@ -200,7 +200,7 @@ fn what_is_too_old_is_replaced_by_a_snapshot() {
     });
     let (outcome, stats) = heal(server);
     // Five that never came, and two that were held when the snapshot took their place.
-    let lost = [(11, 5, LossReason::Snapshot), (14, 4, LossReason::Snapshot)];
+    let lost = [(11, 5, LossReason::Snapshot), (16, 2, LossReason::Snapshot)];
     assert_eq!(outcome.strategy.lost(), lost);
     assert_eq!(
         (outcome.strategy.snapshots, outcome.strategy.rows),
