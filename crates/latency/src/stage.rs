@@ -18,17 +18,20 @@ pub enum Stage {
     Queue,
     /// The whole way, counted from the schedule: `ts_due` to `ts_pop`.
     Total,
+    /// From a gap on both lines being seen to its last tick being there. A sample is a gap.
+    Heal,
 }
 
 impl Stage {
     /// All stages, in the order a tick passes them.
-    pub const ALL: [Stage; 6] = [
+    pub const ALL: [Stage; 7] = [
         Stage::Publish,
         Stage::Network,
         Stage::Kernel,
         Stage::Handle,
         Stage::Queue,
         Stage::Total,
+        Stage::Heal,
     ];
 
     /// The stage's name in tables, JSON and log tags.
@@ -40,6 +43,7 @@ impl Stage {
             Stage::Handle => "handle",
             Stage::Queue => "queue",
             Stage::Total => "total",
+            Stage::Heal => "heal",
         }
     }
 

@@ -33,8 +33,13 @@ const PARK_HEALING: Duration = Duration::from_micros(100);
 pub(crate) const RUNNING: u64 = u64::MAX;
 
 /// The stages that the receive thread records.
-pub(crate) const RECEIVE_STAGES: [Stage; 4] =
-    [Stage::Publish, Stage::Network, Stage::Kernel, Stage::Handle];
+pub(crate) const RECEIVE_STAGES: [Stage; 5] = [
+    Stage::Publish,
+    Stage::Network,
+    Stage::Kernel,
+    Stage::Handle,
+    Stage::Heal,
+];
 
 /// What the receive thread shares with the rest of the process.
 pub(crate) struct Shared {
@@ -372,6 +377,10 @@ impl Sink for Output {
         self.call_inline(Event::End { session, last_seq });
         let end_line = self.producer.as_ref().map_or(0, Producer::position);
         self.shared.end_line.store(end_line, Ordering::Relaxed);
+    }
+
+    fn healed(&mut self, ns: u64) {
+        self.recorder.record(Stage::Heal, 0, ns, 1);
     }
 
     fn alarm(&mut self, alarm: Alarm) {

@@ -355,7 +355,7 @@ impl Arbiter {
         if first_seq == self.next && self.join.is_done() {
             self.deliver(ticks, end, from, now, sink)
         } else {
-            self.hold(first_seq, ticks, from, now)
+            self.hold(first_seq, ticks, from, now, sink)
         }
     }
 
@@ -375,7 +375,7 @@ impl Arbiter {
         let known = self.window.forget(self.next, end);
         self.counters.delivered += ticks.len() as u64;
         if !self.gaps.is_empty() {
-            self.note_healed(self.next, end, now);
+            self.note_healed(self.next, end, now, sink);
             self.gaps.fill(self.next, end);
         }
         self.next = end;
@@ -386,7 +386,14 @@ impl Arbiter {
         (ticks.len() - known) as u64
     }
 
-    fn hold(&mut self, first_seq: u64, ticks: &[Tick], from: Provenance, now: u64) -> u64 {
+    fn hold(
+        &mut self,
+        first_seq: u64,
+        ticks: &[Tick],
+        from: Provenance,
+        now: u64,
+        sink: &mut impl Sink,
+    ) -> u64 {
         let limit = self.next.saturating_add(self.window.len() as u64);
         let room = limit.saturating_sub(first_seq).min(ticks.len() as u64);
         let (fits, overflow) = ticks.split_at(room as usize);
@@ -404,7 +411,7 @@ impl Arbiter {
         }
         let fits_end = first_seq + room;
         self.expect(first_seq, now);
-        self.note_healed(first_seq, fits_end, now);
+        self.note_healed(first_seq, fits_end, now, sink);
         self.gaps.fill(first_seq, fits_end);
         self.highest = self.highest.max(fits_end);
         self.expect(first_seq + ticks.len() as u64, now);
@@ -471,7 +478,7 @@ impl Arbiter {
         }
     }
 
-    fn note_healed(&mut self, first: u64, end: u64, now: u64) {
+    fn note_healed(&mut self, first: u64, end: u64, now: u64, sink: &mut impl Sink) {
         let counters = &mut self.counters;
         for gap in self
             .gaps
@@ -479,7 +486,9 @@ impl Arbiter {
             .filter(|gap| first <= gap.first && gap.end <= end)
         {
             if gap.declared.is_some() {
-                counters.heal_ns_max = counters.heal_ns_max.max(now.saturating_sub(gap.since));
+                let took = now.saturating_sub(gap.since);
+                counters.heal_ns_max = counters.heal_ns_max.max(took);
+                sink.healed(took);
             }
         }
     }

@@ -110,6 +110,9 @@ pub trait Sink {
     fn snapshot(&mut self, as_of: u64);
     /// The session ended; `last_seq` was its last, and has been delivered or lost by notice.
     fn end_of_session(&mut self, session: u64, last_seq: u64);
+    /// A gap that no line was expected to fill any more is closed, so many ns after it was first
+    /// seen. A figure, not part of the stream: by default nothing is done with it.
+    fn healed(&mut self, _ns: u64) {}
     /// Something an operator should know.
     fn alarm(&mut self, alarm: Alarm);
 }

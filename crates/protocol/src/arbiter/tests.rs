@@ -22,6 +22,8 @@ struct Trace {
     lost: u64,
     /// The causes of what was lost.
     causes: CauseCounts,
+    /// How long each gap was open, ns.
+    healed: Vec<u64>,
 }
 
 impl Trace {
@@ -76,6 +78,10 @@ impl Sink for Trace {
 
     fn end_of_session(&mut self, session: u64, last_seq: u64) {
         writeln!(self.text, "end of {session} at {last_seq}").unwrap();
+    }
+
+    fn healed(&mut self, ns: u64) {
+        self.healed.push(ns);
     }
 
     fn alarm(&mut self, alarm: Alarm) {
@@ -255,6 +261,21 @@ fn a_loss_on_one_line_asks_for_nothing() {
     assert_eq!(bench.request(), None);
     assert_eq!(bench.b(&data(2, 1)), "B 2..=2\nA 3..=3 held\n");
     assert_eq!(bench.arbiter.counters().gaps, 0);
+}
+
+#[test]
+fn a_gap_is_timed_from_being_seen_to_being_closed() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 1));
+    bench.both(&data(5, 1));
+    let request = bench.request_after_reordering();
+    bench.now += 30_000;
+    bench.retransmit(request.id(), 2, 3);
+    // What the other line fills needs no healing.
+    bench.a(&data(7, 1));
+    bench.b(&data(6, 2));
+    assert_eq!(bench.trace.healed, [70_000]);
+    assert_eq!(bench.arbiter.counters().heal_ns_max, 70_000);
 }
 
 #[test]
