@@ -60,6 +60,7 @@ impl Image {
             Body::Quote(_) => latest.quote = Some(*tick),
             Body::Trade(_) => latest.trade = Some(*tick),
             Body::TradeBreak(broken) => latest.take_back(broken.trade_id.get()),
+            Body::Clear(_) if planted!(ClearKeepsTrade) => latest.quote = None,
             Body::Clear(_) => (latest.quote, latest.trade) = (None, None),
             Body::Unknown(..) => {}
         }
@@ -117,7 +118,8 @@ impl Image {
 impl Latest {
     fn take_back(&mut self, trade_id: u64) {
         let last = self.trade.as_ref().and_then(Tick::as_trade);
-        if last.is_some_and(|trade| trade.trade_id.get() == trade_id) {
+        let is_last = last.is_some_and(|trade| trade.trade_id.get() == trade_id);
+        if is_last && !planted!(BreakIgnored) {
             self.trade = None;
         }
     }

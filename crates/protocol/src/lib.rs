@@ -45,6 +45,9 @@
 //! assert_eq!(arbiter.counters().lines[1].duplicates, 1);
 //! ```
 
+#[macro_use]
+mod planted;
+
 mod arbiter;
 
 mod heartbeat;
@@ -59,6 +62,8 @@ pub use arbiter::{
 };
 pub use heartbeat::{FIRST_HEARTBEAT_NS, Heartbeat, LONGEST_HEARTBEAT_NS};
 pub use image::{DEFAULT_MAX_INSTRUMENTS, Image};
+#[cfg(feature = "planted")]
+pub use planted::{Fault, plant};
 pub use responder::{Responder, ResponderLimits, Response, Snapshot};
 pub use sequencer::{Batch, PACKET_BYTES, PACKETS_PER_BATCH, Sequencer, TICKS_PER_BATCH};
 pub use store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};

@@ -186,7 +186,7 @@ impl Responder {
 
     fn retransmit(&self, request: &Request) -> Response {
         let (first_seq, count) = (request.first_seq(), request.count());
-        if request.session() != self.session {
+        if request.session() != self.session && !planted!(ServesOtherSessions) {
             return self.refuse(request, ReplyStatus::OtherSession, self.session);
         }
         if count > self.limits.ticks_per_request {
@@ -232,13 +232,15 @@ impl Responder {
         if let Some((made, snapshot)) = self.latest.take() {
             let young = now.saturating_sub(made) < self.limits.snapshot_reuse_ns;
             let as_now = snapshot.as_of == self.image.as_of();
-            if snapshot.as_of >= at_least && (young || as_now) {
+            let is_recent = snapshot.as_of >= at_least || planted!(StaleSnapshotServed);
+            if is_recent && (young || as_now) {
                 self.latest = Some((made, Arc::clone(&snapshot)));
                 return Some(snapshot);
             }
         }
         self.alive.retain(|snapshot| snapshot.strong_count() > 0);
-        if self.alive.len() >= self.limits.snapshots_alive {
+        let most = self.limits.snapshots_alive;
+        if self.alive.len() >= most && !planted!(SnapshotsUnbounded) {
             return None;
         }
         let snapshot = Arc::new(Snapshot {

@@ -169,6 +169,10 @@ impl Sequencer {
             self.next_seq += 1;
         }
         let count = (self.next_seq - first_seq) as usize;
+        if count == TICKS_PER_PACKET {
+            self.next_seq += u64::from(planted!(SequencerSkips));
+            self.next_seq -= u64::from(planted!(SequencerRepeats));
+        }
         let header = PacketHeader::data(self.session, self.channel, first_seq, count as u16);
         packet.header = self.complete(header);
         self.digest.update_all(&packet.ticks[..count]);
@@ -178,14 +182,16 @@ impl Sequencer {
     /// A heartbeat, sent at `ts_sent`: nothing before the next seq is still to come.
     #[must_use]
     pub fn heartbeat(&self, ts_sent: u64) -> PacketHeader {
-        let header = PacketHeader::heartbeat(self.session, self.channel, self.next_seq);
+        let next_seq = self.next_seq + u64::from(planted!(HeartbeatOneHigh));
+        let header = PacketHeader::heartbeat(self.session, self.channel, next_seq);
         self.complete(header).with_ts_sent(ts_sent)
     }
 
     /// The end of the session, sent at `ts_sent`: the next seq will never be sent.
     #[must_use]
     pub fn end_of_session(&self, ts_sent: u64) -> PacketHeader {
-        let header = PacketHeader::end_of_session(self.session, self.channel, self.next_seq);
+        let next_seq = self.next_seq - u64::from(planted!(EndNamedOneLow) && self.next_seq > 1);
+        let header = PacketHeader::end_of_session(self.session, self.channel, next_seq);
         self.complete(header).with_ts_sent(ts_sent)
     }
 

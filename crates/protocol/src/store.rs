@@ -83,6 +83,9 @@ impl Store {
         let kept = &ticks[skipped..];
         let (head, wrapped) = kept.split_at(kept.len().min(self.rows.len() - row));
         self.rows[row..row + head.len()].copy_from_slice(head);
+        if planted!(StoreChangesTick) {
+            self.rows[row] = self.rows[row].with_ts_due(1);
+        }
         self.rows[..wrapped.len()].copy_from_slice(wrapped);
         self.next_seq += ticks.len() as u64;
         Ok(())
@@ -94,13 +97,13 @@ impl Store {
     /// # Errors
     /// [`RangeError`] when not all of them are there.
     pub fn range(&self, first: u64, count: u64) -> Result<(&[Tick], &[Tick]), RangeError> {
-        if first < self.oldest() {
-            return Err(RangeError::TooOld {
-                oldest: self.oldest(),
-            });
+        if first + u64::from(planted!(StoreOneLong)) < self.oldest() {
+            let oldest = self.oldest() + u64::from(planted!(OldestOneMore));
+            return Err(RangeError::TooOld { oldest });
         }
         let end = first.checked_add(count);
-        if end.is_none_or(|end| end > self.next_seq) {
+        let next_seq = self.next_seq + u64::from(planted!(ServesUnpublished));
+        if end.is_none_or(|end| end > next_seq) {
             return Err(RangeError::NotYet {
                 next: self.next_seq,
             });

@@ -41,8 +41,11 @@ impl Arbiter {
     }
 
     fn give_up_gaps(&mut self, now: u64) {
+        if planted!(GapsNeverGivenUp) {
+            return;
+        }
         let reason = self.loss_reason();
-        let wait = if self.config.recovery {
+        let wait = if self.config.recovery && !planted!(GapsGivenUpAtOnce) {
             self.config.recovery_deadline
         } else {
             0
@@ -69,7 +72,8 @@ impl Arbiter {
         let Join::Wanted(splice) = self.join else {
             return;
         };
-        if now < splice.since.saturating_add(self.config.recovery_deadline) {
+        let deadline = splice.since.saturating_add(self.config.recovery_deadline);
+        if now < deadline || planted!(JoinNeverGivenUp) {
             return;
         }
         self.requests.forget();
@@ -137,7 +141,7 @@ impl Arbiter {
         let gaps = self
             .gaps
             .iter()
-            .filter(|gap| gap.given_up.is_none())
+            .filter(|gap| gap.given_up.is_none() && !planted!(GapsWithoutDeadline))
             .map(|gap| match (gap.declared, gap.passed) {
                 (Some(_), _) if can_ask && gap.pending.is_none() && gap.first < reach => {
                     unblocked(gap.retry_at)

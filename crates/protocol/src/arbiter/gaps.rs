@@ -80,7 +80,11 @@ impl Gaps {
         if self.list.len() < MAX_GAPS {
             self.list.push(gap);
         } else if let Some(last) = self.list.last_mut() {
-            last.end = gap.end;
+            last.end = if planted!(FullListDropsGap) {
+                last.end
+            } else {
+                gap.end
+            };
         }
     }
 
@@ -97,7 +101,7 @@ impl Gaps {
             ..self.list[from]
         };
         let tail = Gap {
-            first: end,
+            first: end + u64::from(planted!(GapTailOneShort)),
             ..self.list[to - 1]
         };
         let keep_head = (head.first < first).then_some(head);

@@ -64,11 +64,12 @@ impl Arbiter {
         } else {
             most.min(reach - first)
         };
-        let count = (gap.end - first).min(room);
+        let first = first - u64::from(planted!(AsksOneBefore));
+        let count = (gap.end - first).min(room) - u64::from(planted!(AsksOneShort));
         let id = self
             .requests
             .add(RequestKind::Retransmit, first, first + count);
-        gap.pending = Some(id);
+        gap.pending = Some(id).filter(|_| !planted!(RequestStorm));
         self.counters.retransmit_requests += 1;
         Some(self.request(RequestKind::Retransmit, first, count, id))
     }
@@ -151,7 +152,7 @@ impl Arbiter {
                 .iter_mut()
                 .filter(|gap| gap.pending == Some(asked.id))
             {
-                gap.pending = None;
+                gap.pending = gap.pending.filter(|_| planted!(PendingNeverCleared));
                 // What was asked for and still is missing was left out; the rest is yet to come.
                 gap.tries = if gap.first < asked.end {
                     gap.tries + 1
@@ -181,7 +182,8 @@ impl Arbiter {
         let fits = match splice.receiving {
             None => {
                 let most = self.highest.saturating_add(SNAPSHOT_LEAD_MAX);
-                as_of >= splice.at_least && as_of.saturating_add(1) >= self.next && as_of < most
+                let is_old = as_of < splice.at_least || as_of.saturating_add(1) < self.next;
+                (!is_old || planted!(OldSnapshotTaken)) && as_of < most
             }
             Some(begun) => as_of == begun,
         };
@@ -192,6 +194,7 @@ impl Arbiter {
         if splice.receiving.is_none() {
             self.begin_snapshot(&mut splice, as_of, sink);
         }
+        let rows = &rows[usize::from(planted!(SnapshotRowDropped)).min(rows.len())..];
         sink.ticks(rows, Provenance::Snapshot, false);
         self.counters.snapshot_ticks += rows.len() as u64;
         self.join = Join::Wanted(splice);
@@ -203,7 +206,8 @@ impl Arbiter {
     }
 
     fn begin_snapshot(&mut self, splice: &mut Splice, as_of: u64, sink: &mut impl Sink) {
-        let next = as_of + 1;
+        let next = as_of + 1 + u64::from(planted!(SnapshotOneLate));
+        let next = next - u64::from(planted!(SnapshotOneEarly));
         if splice.joined {
             if next > self.next {
                 self.lose(next, LossReason::Snapshot, sink);
@@ -228,11 +232,12 @@ impl Arbiter {
                 self.requests.remove(asked.id);
                 self.want_snapshot(asked.id, detail, now);
             }
-            ReplyStatus::TooLarge => {
+            ReplyStatus::TooLarge if !planted!(TooLargeIgnored) => {
                 self.config.retransmit_ticks = detail.clamp(1, self.config.retransmit_ticks);
                 self.retry(asked, now);
             }
             ReplyStatus::Busy => {
+                let detail = if planted!(BusyIgnored) { 0 } else { detail };
                 self.retry(asked, now.saturating_add(detail.min(RETRY_DELAY_MAX)));
             }
             ReplyStatus::NotYet => {
@@ -274,7 +279,7 @@ impl Arbiter {
             .find(|gap| gap.pending == Some(asked.id))
             .copied();
         if let Some(gap) = asked_for
-            && gap.end == self.highest
+            && (gap.end == self.highest || planted!(DenialTakesOthers))
             && next_seq < gap.end
         {
             let real = next_seq.max(gap.first);
@@ -317,7 +322,7 @@ impl Arbiter {
         {
             gap.pending = None;
             gap.tries += 1;
-            gap.retry_at = at;
+            gap.retry_at = if planted!(NeverRetried) { u64::MAX } else { at };
         }
         if let Join::Wanted(splice) = &mut self.join
             && splice.pending == Some(asked.id)

@@ -27,6 +27,10 @@ impl LineState {
 
     /// Whether the line can still be expected to bring what lies before `end`.
     pub(super) fn may_bring(&self, end: u64) -> bool {
-        self.configured && !self.down && !self.lagging && self.position < end
+        !planted!(LinesNotWaitedFor)
+            && self.configured
+            && !self.down
+            && !self.lagging
+            && self.position < end
     }
 }

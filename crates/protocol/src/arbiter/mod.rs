@@ -211,7 +211,7 @@ impl Arbiter {
         if header.session() == self.session {
             return true;
         }
-        if header.session() < self.session {
+        if header.session() < self.session && !planted!(OlderSessionFollowed) {
             counters.stale_session += 1;
             self.stale += 1;
             if self.stale == STALE_ALARM {
@@ -220,7 +220,8 @@ impl Arbiter {
             }
             return false;
         }
-        if header.session() > header.ts_sent().saturating_add(SESSION_LEAD_MAX) {
+        let latest = header.ts_sent().saturating_add(SESSION_LEAD_MAX);
+        if header.session() > latest && !planted!(FutureSessionFollowed) {
             counters.future_session += 1;
             return false;
         }
@@ -234,13 +235,13 @@ impl Arbiter {
     fn is_believable(&mut self, line: Line, packet: &Packet<'_>) -> bool {
         let first_seq = packet.header().first_seq();
         let reach = self.window.len() as u64;
-        if first_seq <= self.highest.saturating_add(reach) {
+        if first_seq <= self.highest.saturating_add(reach) || planted!(WildSeqBelieved) {
             return true;
         }
         let confirmed = self
             .unconfirmed
             .is_some_and(|claim| first_seq >= claim && first_seq - claim <= reach);
-        if confirmed {
+        if confirmed && !planted!(FarSeqNeverBelieved) {
             self.unconfirmed = None;
             return true;
         }
@@ -263,7 +264,9 @@ impl Arbiter {
         self.unconfirmed = None;
         self.recent.clear();
         self.gaps.clear();
-        self.requests.forget();
+        if !planted!(AnswersKeptOverSessions) {
+            self.requests.forget();
+        }
         for state in &mut self.lines {
             *state = LineState {
                 configured: state.configured,
@@ -306,8 +309,9 @@ impl Arbiter {
             && session == self.session
             && (self.highest..u64::MAX).contains(&last_seq)
         {
-            self.gaps.push(Gap::new(self.highest, last_seq + 1, 0));
-            self.highest = last_seq + 1;
+            let end = last_seq + 1 - u64::from(planted!(PreviousOneShort));
+            self.gaps.push(Gap::new(self.highest, end, 0));
+            self.highest = end;
         }
         // Who was told of the session is owed the rest of it, even while a snapshot is awaited.
         if let Join::Wanted(splice) = self.join
@@ -316,6 +320,9 @@ impl Arbiter {
             sink.alarm(Alarm::JoinedWithoutSnapshot {
                 first_seq: self.next,
             });
+        }
+        if planted!(HeldDroppedAtSessionChange) {
+            self.window.forget(self.next, self.highest);
         }
         if self.join.was_told() {
             for gap in self.gaps.iter_mut() {
@@ -347,10 +354,17 @@ impl Arbiter {
     ) -> u64 {
         let end = first_seq + ticks.len() as u64;
         if end <= self.next {
+            if planted!(LatePacketMovesBack) {
+                self.next = first_seq;
+            }
+            if planted!(DuplicateDelivered) && end == self.next {
+                sink.ticks(ticks, from, false);
+            }
             return 0;
         }
         // What was delivered or lost already is not wanted again.
         let skip = self.next.saturating_sub(first_seq);
+        let skip = skip.saturating_sub(u64::from(planted!(OverlapOneShort)));
         let (first_seq, ticks) = (first_seq + skip, &ticks[skip as usize..]);
         if first_seq == self.next && self.join.is_done() {
             self.deliver(ticks, end, from, now, sink)
@@ -395,6 +409,7 @@ impl Arbiter {
         sink: &mut impl Sink,
     ) -> u64 {
         let limit = self.next.saturating_add(self.window.len() as u64);
+        let limit = limit + u64::from(planted!(WindowOneLong));
         let room = limit.saturating_sub(first_seq).min(ticks.len() as u64);
         let (fits, overflow) = ticks.split_at(room as usize);
         if from == Provenance::Retransmit {
@@ -412,7 +427,8 @@ impl Arbiter {
         let fits_end = first_seq + room;
         self.expect(first_seq, now);
         self.note_healed(first_seq, fits_end, now, sink);
-        self.gaps.fill(first_seq, fits_end);
+        self.gaps
+            .fill(first_seq, fits_end + u64::from(planted!(GapFilledOneMore)));
         self.highest = self.highest.max(fits_end);
         self.expect(first_seq + ticks.len() as u64, now);
         held
@@ -426,6 +442,9 @@ impl Arbiter {
             {
                 let Some(reason) = gap.given_up else { return };
                 let end = gap.end;
+                if planted!(DrainNeverEnds) {
+                    continue;
+                }
                 self.gaps.fill(self.next, end);
                 self.lose(end, reason, sink);
                 continue;
@@ -435,8 +454,11 @@ impl Arbiter {
             };
             let end = self.next + run.len() as u64;
             sink.ticks(run, from, true);
-            self.counters.delivered += run.len() as u64;
-            self.window.forget(self.next, end);
+            if !planted!(HeldNotCounted) {
+                self.counters.delivered += run.len() as u64;
+            }
+            self.window
+                .forget(self.next, end - u64::from(planted!(SlotNotForgotten)));
             // A full list of gaps keeps some ticks that have come: none may stay behind.
             self.gaps.fill(self.next, end);
             self.next = end;
@@ -461,18 +483,26 @@ impl Arbiter {
             self.counters.losses += 1;
             self.counters.lost_by_cause.add(cause, count);
             self.next = until;
-            sink.lost(&Loss {
+            let loss = Loss {
                 session: self.session,
                 first_seq,
-                count,
+                count: count + u64::from(planted!(LossOneLong)) - u64::from(planted!(LossOneShort)),
                 reason,
                 cause,
-            });
+            };
+            sink.lost(&loss);
+            if planted!(LossToldTwice) {
+                sink.lost(&loss);
+            }
         }
     }
 
     fn finish_session(&mut self, sink: &mut impl Sink) {
-        if self.end.is_some_and(|end| self.next >= end) && !self.ended && self.join.is_done() {
+        let early = u64::from(planted!(EndOneEarly));
+        if self.end.is_some_and(|end| self.next + early >= end)
+            && !self.ended
+            && self.join.is_done()
+        {
             self.ended = true;
             sink.end_of_session(self.session, self.next - 1);
         }

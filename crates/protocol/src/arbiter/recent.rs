@@ -60,7 +60,7 @@ impl Recent {
             };
             return Copy::First;
         }
-        if seen.fingerprint != fingerprint {
+        if seen.fingerprint != fingerprint && !planted!(DifferingCopyTaken) {
             return Copy::Differs;
         }
         Copy::Same {

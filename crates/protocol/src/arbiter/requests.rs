@@ -10,6 +10,9 @@ pub(super) const RETRY_DELAY_MAX: u64 = 100_000_000;
 
 /// The wait after so many tries that came to nothing: doubled by each.
 pub(super) fn backoff(first_delay: u64, tries: u32) -> u64 {
+    if planted!(NoBackoff) {
+        return 0;
+    }
     (first_delay << tries.min(16)).min(RETRY_DELAY_MAX)
 }
 
@@ -118,17 +121,19 @@ impl Requests {
     }
 
     pub(super) fn find(&self, id: u64) -> Option<Asked> {
-        self.asked.iter().find(|asked| asked.id == id).copied()
+        let is_it = |asked: &&Asked| asked.id == id || planted!(AnswersOfOthersTaken);
+        self.asked.iter().find(is_it).copied()
     }
 
     pub(super) fn remove(&mut self, id: u64) {
-        self.asked.retain(|asked| asked.id != id);
+        self.asked
+            .retain(|asked| asked.id != id || planted!(MemoryGrows));
     }
 
     /// Whether another request may be made: after a failure one at a time.
     pub(super) fn has_room(&self) -> bool {
         let most = if self.failures > 0 { 1 } else { MAX_REQUESTS };
-        self.asked.len() < most
+        self.asked.len() < most || planted!(MemoryGrows)
     }
 
     pub(super) fn add(&mut self, kind: RequestKind, first: u64, end: u64) -> u64 {

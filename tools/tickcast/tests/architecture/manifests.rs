@@ -65,3 +65,27 @@ fn planted_manifests_are_found() {
     assert_eq!(inherits("a", &sound.replace("[lints]", "[lint]")).len(), 1);
     assert_eq!(inherits("a", &format!("{sound}rand = \"1\"\n")).len(), 1);
 }
+
+/// Faults that are planted on purpose: only the simulation may ask for them, and never by default.
+#[test]
+fn no_build_has_planted_faults_unasked() {
+    let manifests = files("")
+        .into_iter()
+        .filter(|path| path.ends_with("Cargo.toml"));
+    let mut seen = Vec::new();
+    for path in manifests {
+        for line in read(&path).lines().filter(|line| line.contains("planted")) {
+            if !line.starts_with('#') {
+                seen.push(format!("{path}: {line}"));
+            }
+        }
+    }
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            "crates/protocol/Cargo.toml: planted = []",
+            "crates/sim/Cargo.toml: planted = [\"tickcast-protocol/planted\"]",
+        ]
+    );
+}
