@@ -39,7 +39,7 @@ const ENDS: &[&str] = &[
 ];
 
 /// At the top: they may depend on every library, and nothing depends on them.
-const TOP: &[&str] = &["tickcast", "tickcast-benches"];
+const TOP: &[&str] = &["tickcast", "tickcast-benches", "tickcast-fuzz"];
 
 /// All that these packages may take from others.
 const FOREIGN: &[(&str, &[&str])] = &[
