@@ -214,6 +214,29 @@ fn bytes_after_the_end_mark() {
     assert_eq!(outcome.ticks, ticks());
 }
 
+/// Everything after such a place is out of step, the end mark too: the file was closed all the same.
+#[test]
+fn a_byte_put_in_or_taken_out_anywhere() {
+    let (_folder, path) = folder();
+    let (whole, end) = (file(true), bounds()[BLOCKS.len()].0);
+    for at in 64..end {
+        let (before, after) = whole.split_at(at);
+        let put_in = [before, &[0xa5], after].concat();
+        let taken_out = [before, &after[1..]].concat();
+        for bytes in [put_in, taken_out] {
+            let outcome = read(&path, &bytes).unwrap();
+            let &(offset, good) = bounds().iter().rfind(|bound| bound.0 <= at).unwrap();
+            let expected = TicksError::Block {
+                offset: offset as u64,
+                ticks: good as u64,
+            };
+            assert_eq!(outcome.ticks, ticks()[..good], "byte {at}");
+            assert_eq!(outcome.error, Some(expected.into()), "byte {at}");
+            assert_eq!(outcome.notice, None, "byte {at}");
+        }
+    }
+}
+
 #[test]
 fn much_damage_is_no_torn_tail() {
     let (_folder, path) = folder();

@@ -233,9 +233,11 @@ impl Walk {
     }
 
     /// What follows the last good block is a torn tail if nothing good comes after it; otherwise
-    /// the file is damaged in its middle.
+    /// the file is damaged in its middle. An end mark at the end may stand out of step, if bytes
+    /// were put in or taken out before it.
     fn recover(&mut self, rest: &[u8]) -> Result<(), TicksError> {
         let is_torn = rest.len() <= TORN_BYTES_MAX
+            && end_mark(rest).is_none()
             && (0..rest.len())
                 .step_by(RECORD_BYTES)
                 .map(|at| &rest[at..])
