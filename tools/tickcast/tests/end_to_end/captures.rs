@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::demo::kept;
 use crate::feed::{folder, text};
+use crate::namespaces::skipped;
 use crate::program::{count, json};
 
 /// The capture of this name, if there are captures.
 fn capture(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("TICKCAST_DATA") else {
-        println!("skipped: TICKCAST_DATA names no folder with {name}");
+        skipped(&format!("TICKCAST_DATA names no folder with {name}"));
         return None;
     };
     let path = Path::new(&folder).join(name);

@@ -17,6 +17,8 @@ pub struct Host {
     pub namespace: Option<String>,
     /// The interface; the loopback interface if there is none.
     pub interface: Option<&'static str>,
+    /// The interface of line B, if it is another one.
+    pub interface_b: Option<&'static str>,
 }
 
 /// Lines A and B, and the recovery server.
@@ -102,6 +104,9 @@ impl Host {
         };
         if let Some(interface) = self.interface {
             command.args(["--interface", interface]);
+        }
+        if let Some(interface) = self.interface_b {
+            command.args(["--interface-b", interface]);
         }
         command
     }

@@ -1,9 +1,14 @@
-//! Network namespaces, which only root can make.
+//! Network namespaces, which only root can make, and what can be done to the networks between them.
 
-use std::process::Command;
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::geteuid;
+use serde_json::Value;
+
+use crate::feed::{Feed, Host};
 use crate::program::PATIENCE;
 
 /// Namespaces made by this process.
@@ -19,7 +24,9 @@ impl Namespace {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("tickcast-{}-{number}", std::process::id());
         if let Err(why) = ip(&["netns", "add", &name]) {
-            println!("skipped: no network namespaces, which only root can make: {why}");
+            skipped(&format!(
+                "no network namespaces, which only root can make: {why}"
+            ));
             return None;
         }
         let namespace = Namespace(name);
@@ -35,6 +42,39 @@ impl Namespace {
     pub fn ip(&self, arguments: &[&str]) -> String {
         let arguments = [&["-n", &self.0], arguments].concat();
         ip(&arguments).unwrap_or_else(|why| panic!("ip {}: {why}", arguments.join(" ")))
+    }
+
+    /// Makes this the rules of `nft` in this namespace.
+    fn nft(&self, rules: &str) -> io::Result<()> {
+        let mut nft = Command::new("ip")
+            .args(["netns", "exec", &self.0, "nft", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut stdin = nft.stdin.take().expect("its stdin");
+        stdin.write_all(format!("flush ruleset\n{rules}").as_bytes())?;
+        drop(stdin);
+        let output = nft.wait_with_output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ))
+    }
+
+    /// What the rules of `nft` have dropped on this interface.
+    pub fn dropped(&self, interface: &str) -> u64 {
+        let list = ["-j", "list", "counter", "inet", "faults", interface];
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.0, "nft"])
+            .args(list)
+            .output()
+            .expect("nft");
+        let said: Value = serde_json::from_slice(&output.stdout).expect("JSON of nft");
+        let objects = said["nftables"].as_array().expect("objects").iter();
+        let packets = objects.filter_map(|object| object["counter"]["packets"].as_u64());
+        packets.sum()
     }
 
     /// Waits until the interface carries IPv6 multicast. The kernel adds the route that this takes
@@ -69,19 +109,35 @@ fn ip(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Two namespaces, joined by two pairs of interfaces, called `veth0` and `veth1` in both.
+/// Says that a test is skipped. Where everything must be there, which is for root with CI=true, that
+/// is a failure.
+pub fn skipped(why: &str) {
+    let must_be_there = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(
+        !(must_be_there && geteuid().is_root()),
+        "with CI=true and as root nothing is skipped: {why}"
+    );
+    // Not by a macro: what those print is shown for failed tests only.
+    let _ = writeln!(io::stderr(), "skipped: {why}");
+}
+
+/// The networks between the two ends: one for line A, one for line B, one for recovery.
+pub const LINE_A: &str = "veth0";
+pub const LINE_B: &str = "veth1";
+pub const RECOVERY: &str = "veth2";
+
+/// Two namespaces, joined by three pairs of interfaces, which have the same names in both.
 pub struct Pair {
     pub left: Namespace,
     pub right: Namespace,
 }
 
 impl Pair {
-    /// `10.77.0.1` and `fd77:0::1` on `veth0` on the left, `10.77.1.1` and `fd77:1::1` on `veth1`;
-    /// on the right the same with `.2` and `::2`.
+    /// `10.77.0.1` and `fd77:0::1` on `veth0` on the left, `10.77.1.1` and `fd77:1::1` on `veth1`
+    /// and so on; on the right the same with `.2` and `::2`.
     pub fn new() -> Option<Pair> {
         let (left, right) = (Namespace::new()?, Namespace::new()?);
-        for net in [0, 1] {
-            let name = &format!("veth{net}");
+        for (net, name) in [LINE_A, LINE_B, RECOVERY].into_iter().enumerate() {
             let peer = ["peer", "name", name, "netns", right.name()];
             left.ip(&[&["link", "add", name, "type", "veth"], &peer[..]].concat());
             for (side, host) in [(&left, 1), (&right, 2)] {
@@ -93,5 +149,50 @@ impl Pair {
             }
         }
         Some(Pair { left, right })
+    }
+
+    /// A feed from left to right, with a network for each line and one for recovery.
+    pub fn feed(&self) -> Feed {
+        let host = |namespace: &Namespace| Host {
+            namespace: Some(namespace.name().to_owned()),
+            interface: Some(LINE_A),
+            interface_b: Some(LINE_B),
+        };
+        Feed {
+            line_a: "239.192.7.1:14001".into(),
+            line_b: "239.192.7.2:14002".into(),
+            recovery: "10.77.2.1:14000".into(),
+            publisher: host(&self.left),
+            subscriber: host(&self.right),
+        }
+    }
+
+    /// Loses so many per cent of the datagrams that come to the right on lines A and B, at random.
+    /// `None`, and a line that says why, when there is no `nft` for it.
+    pub fn lose(&self, per_cent: [u32; 2]) -> Option<()> {
+        let lines = || [LINE_A, LINE_B].into_iter().zip(per_cent);
+        let counters: String = lines()
+            .map(|(interface, _)| format!("counter {interface} {{}}\n"))
+            .collect();
+        let drops: String = lines()
+            .filter(|(_, per_cent)| *per_cent > 0)
+            .map(|(interface, per_cent)| {
+                format!(
+                    "iifname {interface} meta l4proto udp numgen random mod 100 < {per_cent} \
+                     counter name {interface} drop\n"
+                )
+            })
+            .collect();
+        let rules = format!(
+            "table inet faults {{\n{counters}chain arrive {{\n\
+             type filter hook input priority 0\n{drops}}}\n}}\n"
+        );
+        match self.right.nft(&rules) {
+            Ok(()) => Some(()),
+            Err(why) => {
+                skipped(&format!("no loss made by nft: {why}"));
+                None
+            }
+        }
     }
 }

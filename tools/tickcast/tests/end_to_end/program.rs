@@ -39,7 +39,7 @@ struct Said {
 
 impl Said {
     /// The first line from `from` on that fits; `from` moves to behind what was looked at.
-    fn find(&mut self, from: &mut usize, fits: impl Fn(&str) -> bool) -> Option<String> {
+    fn find(&mut self, from: &mut usize, mut fits: impl FnMut(&str) -> bool) -> Option<String> {
         let found = self.lines[*from..].iter().position(|line| fits(line));
         *from = found.map_or(self.lines.len(), |at| *from + at + 1);
         found?;
@@ -51,7 +51,8 @@ impl Said {
 /// A program that came to its end.
 pub struct Ended {
     what: String,
-    code: Option<i32>,
+    /// Its exit code, unless a signal ended it.
+    pub code: Option<i32>,
     pub out: Vec<String>,
     pub err: Vec<String>,
 }
@@ -97,17 +98,38 @@ impl Program {
     }
 
     /// Waits for a line that fits: the next one on stdout or the next one on stderr.
-    pub fn wait_for(&mut self, wanted: &str, fits: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn wait_for(&mut self, wanted: &str, fits: impl FnMut(&str) -> bool) -> String {
+        let found = self.find(Instant::now() + PATIENCE, fits);
+        found.unwrap_or_else(|why| self.fail(&format!("no {wanted}: {why:?}")))
+    }
+
+    /// Waits until it has said all of these, in whatever order.
+    pub fn wait_until_it_says_all(&mut self, words: &[String]) {
+        let mut missing = words.to_vec();
+        self.wait_for(&format!("{words:?}"), |line| {
+            missing.retain(|words| !line.contains(words));
+            missing.is_empty()
+        });
+    }
+
+    /// Whether it says `words` within so long; it may end meanwhile.
+    pub fn says_within(&mut self, patience: Duration, words: &str) -> bool {
+        self.find(Instant::now() + patience, |line| line.contains(words))
+            .is_ok()
+    }
+
+    fn find(
+        &mut self,
+        deadline: Instant,
+        mut fits: impl FnMut(&str) -> bool,
+    ) -> Result<String, RecvTimeoutError> {
         let (mut out, mut err) = (self.out.looked_at, self.err.looked_at);
         loop {
-            let found = self.out.find(&mut out, &fits);
-            if let Some(line) = found.or_else(|| self.err.find(&mut err, &fits)) {
-                return line;
+            let found = self.out.find(&mut out, &mut fits);
+            if let Some(line) = found.or_else(|| self.err.find(&mut err, &mut fits)) {
+                return Ok(line);
             }
-            if let Err(why) = self.next_line(deadline) {
-                self.fail(&format!("no {wanted}: {why:?}"));
-            }
+            self.next_line(deadline)?;
         }
     }
 

@@ -1,5 +1,6 @@
 //! What two processes go through, wherever they run.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -17,7 +18,7 @@ const HALF_WAY: u64 = 1_500;
 /// A subscriber that prints what it gets, from the start, and that the publisher waits for.
 const FROM_START: &[&str] = &["--from", "start", "--flow-control", "--strategy", "print"];
 
-fn wait_for_seq(subscriber: &mut Program, from: u64) -> u64 {
+pub fn wait_for_seq(subscriber: &mut Program, from: u64) -> u64 {
     let line = subscriber.wait_for(&format!("tick from seq {from} on"), |line| {
         seq(line).is_some_and(|seq| seq >= from)
     });
@@ -59,6 +60,22 @@ pub fn live(feed: &Feed) {
     assert_eq!((sessions.len(), sessions[0].next_seq()), (1, 20_001));
     assert!(sessions[0].ended);
     assert!(delivered["snapshot_as_of"].is_null(), "{delivered}");
+}
+
+/// What a subscriber prints of a market when nothing goes wrong: its ticks, a line each.
+pub fn all_lines(feed: &Feed, market: &Path) -> Vec<String> {
+    let fast = ["--speed", "max", "--flow-control", "1"];
+    let _publisher = feed.publisher(market, &fast);
+    let ended = feed.subscriber(FROM_START).finish().expect(0);
+    assert_eq!(
+        ended.json()["digest"],
+        json(&["inspect", text(market)])["digest"]
+    );
+    ended
+        .out
+        .into_iter()
+        .filter(|line| seq(line).is_some())
+        .collect()
 }
 
 /// A second subscriber comes half-way: a snapshot of the state so far, then every tick.
@@ -174,12 +191,15 @@ pub fn subscriber_killed(feed: &Feed) {
 }
 
 /// Something happens to the network half-way; every tick arrives all the same.
-pub fn network_cut(feed: &Feed, more: &[&str], happens: &mut dyn FnMut(&mut Program)) {
+pub fn network_cut(feed: &Feed, happens: &mut dyn FnMut(&mut Program)) {
     let folder = folder();
     let file = market(folder.path(), TICKS);
-    let publisher = feed.publisher(&file, &[&["--speed", PACE], more].concat());
+    // Slowly, as it takes some seconds until a line counts as silent.
+    let publisher = feed.publisher(&file, &["--speed", "2000/s"]);
+    // Nothing is given up for being late.
+    let patient = ["--recovery-deadline", "40s"];
     let print = ["--from", "start", "--strategy", "print"];
-    let mut subscriber = feed.subscriber(&[&print, more].concat());
+    let mut subscriber = feed.subscriber(&[&print[..], &patient].concat());
     let seq = wait_for_seq(&mut subscriber, HALF_WAY);
     happens(&mut subscriber);
     wait_for_seq(&mut subscriber, seq + HALF_WAY);

@@ -9,6 +9,7 @@ fn host(namespace: &Namespace, interface: &'static str) -> Host {
     Host {
         namespace: Some(namespace.name().to_owned()),
         interface: Some(interface),
+        interface_b: None,
     }
 }
 
@@ -70,33 +71,6 @@ fn receive_buffer_too_small() {
     over_ipv4(stories::receive_buffer_too_small);
 }
 
-/// The network of line B goes down: nobody notices but the operator.
-#[test]
-fn one_network_cut() {
-    let Some(pair) = Pair::new() else {
-        return;
-    };
-    let two = ["--interface-b", "veth1"];
-    stories::network_cut(&ipv4(&pair), &two, &mut |subscriber| {
-        pair.right.ip(&["link", "set", "veth1", "down"]);
-        subscriber.wait_until_it_says("line B is silent");
-    });
-}
-
-/// The only network goes down and comes back: what was missed is asked for again.
-#[test]
-fn the_network_cut_for_a_while() {
-    let Some(pair) = Pair::new() else {
-        return;
-    };
-    stories::network_cut(&ipv4(&pair), &[], &mut |subscriber| {
-        pair.right.ip(&["link", "set", "veth0", "down"]);
-        subscriber.wait_until_it_says("line A is silent");
-        pair.right.ip(&["link", "set", "veth0", "up"]);
-        subscriber.wait_until_it_says("line A is back");
-    });
-}
-
 #[test]
 fn live_over_ipv6() {
     over_ipv6(stories::live);
@@ -116,7 +90,7 @@ fn loopback_that_is_down() {
     namespace.ip(&["link", "set", "lo", "down"]);
     let inside = Host {
         namespace: Some(namespace.name().to_owned()),
-        interface: None,
+        ..Host::default()
     };
     let demo = Program::start(inside.tickcast(&["demo", "--ticks", "10"]));
     demo.finish().expect(1).explains(&["ip link set lo up"]);
