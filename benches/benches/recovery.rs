@@ -1,0 +1,416 @@
+//! What recovery costs and how fast it is, over real sockets on loopback: publisher, network and
+//! subscriber in one process, as in `tickcast demo`.
+//!
+//! `cargo bench --bench recovery` takes about three minutes; with `--quick` or `--test` a few
+//! seconds, and then the figures say nothing. Give one of `one-line`, `both-lines`, `heal`, `live`,
+//! `join` to run only that.
+
+use std::error::Error;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tickcast_latency::{Histograms, Report, Stage};
+use tickcast_net::clock::realtime_ns;
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Group, Interface, ReceiveConfig, SendConfig};
+use tickcast_publisher::{
+    FlowControl, Publisher, PublisherConfig, PublisherHandle, Source, SourceError, Speed, Supply,
+};
+use tickcast_subscriber::{
+    LineFaults, Origin, Provenance, Start, Stats, Strategy, SubscriberBuilder, SubscriberConfig,
+};
+use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_wire::{Digest, Tick};
+
+type Failure = Box<dyn Error>;
+type Part = fn(&Effort) -> Result<(), Failure>;
+
+/// The pace of the runs that measure time, as in `docs/measuring.md`.
+const PACE: Speed = Speed::PerSecond(20_000);
+/// The pace of the feed that is joined late.
+const FULL_RATE: Speed = Speed::PerSecond(1_000_000);
+const INSTRUMENTS: u32 = 10_000;
+/// How long the subscriber has for the rest once the publisher has sent everything.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How much is measured.
+struct Effort {
+    one_line_ticks: u64,
+    both_lines_ticks: u64,
+    heal_runs: u64,
+    heal_ticks: u64,
+    live_pairs: u64,
+    live_ticks: u64,
+    joins: u64,
+}
+
+const FULL: Effort = Effort {
+    one_line_ticks: 100_000_000,
+    both_lines_ticks: 20_000_000,
+    heal_runs: 5,
+    heal_ticks: 200_000,
+    live_pairs: 8,
+    live_ticks: 60_000,
+    joins: 20,
+};
+const QUICK: Effort = Effort {
+    one_line_ticks: 1_000_000,
+    both_lines_ticks: 200_000,
+    heal_runs: 1,
+    heal_ticks: 10_000,
+    live_pairs: 1,
+    live_ticks: 2_000,
+    joins: 1,
+};
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quick = arguments.iter().any(|it| it == "--quick" || it == "--test");
+    let effort = if quick { &QUICK } else { &FULL };
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    println!(
+        "recovery: loopback, {} cores, Linux {}",
+        available_cores().len(),
+        kernel.trim()
+    );
+    if quick {
+        println!("quick: shows that it runs, the figures say nothing");
+    }
+    let parts: [(&str, Part); 5] = [
+        ("one-line", one_line),
+        ("both-lines", both_lines),
+        ("heal", heal),
+        ("live", live),
+        ("join", join),
+    ];
+    let chosen = |name: &str| arguments.iter().any(|it| it == name);
+    let all = !parts.iter().any(|(name, _)| chosen(name));
+    for (name, part) in parts {
+        if all || chosen(name) {
+            part(effort)?;
+        }
+    }
+    Ok(())
+}
+
+// ---- the figures -----------------------------------------------------------------------------
+
+fn one_line(effort: &Effort) -> Result<(), Failure> {
+    let run = run(effort.one_line_ticks, Speed::Max, [0.3, 0.0])?;
+    let counters = &run.stats.counters;
+    println!(
+        "\n30 % of the packets lost on line A, {} ticks at full speed\n  retransmit requests {}, \
+         lost {}, digests {}; {:.1} million ticks/s",
+        run.published,
+        counters.retransmit_requests,
+        counters.lost,
+        run.digests(),
+        run.rate() / 1e6,
+    );
+    Ok(())
+}
+
+fn both_lines(effort: &Effort) -> Result<(), Failure> {
+    let run = run(effort.both_lines_ticks, Speed::Max, [0.3, 0.3])?;
+    let counters = &run.stats.counters;
+    println!(
+        "\n30 % of the packets lost on each line, {} ticks at full speed\n  {} retransmitted in {} \
+         requests, lost {}, digests {}; {:.1} million ticks/s",
+        run.published,
+        counters.retransmitted,
+        counters.retransmit_requests,
+        counters.lost,
+        run.digests(),
+        run.rate() / 1e6,
+    );
+    Ok(())
+}
+
+fn heal(effort: &Effort) -> Result<(), Failure> {
+    println!(
+        "\n5 % lost on each line at 20,000/s: from a gap being seen to its last tick being there"
+    );
+    println!("       gaps       p50       p90       p99       max  (times in µs)");
+    for _ in 0..effort.heal_runs {
+        let run = run(effort.heal_ticks, PACE, [0.05, 0.05])?;
+        let row = run.latency.row(Stage::Heal).ok_or("no stage heal")?;
+        let us = |ns: Option<u64>| ns.map_or("-".into(), |ns| format!("{:.1}", ns as f64 / 1e3));
+        println!(
+            "  {:>9} {:>9} {:>9} {:>9} {:>9}  lost {}, digests {}",
+            row.samples,
+            us(row.p50),
+            us(row.p90),
+            us(row.p99),
+            us(row.max),
+            run.stats.counters.lost,
+            run.digests(),
+        );
+    }
+    Ok(())
+}
+
+fn live(effort: &Effort) -> Result<(), Failure> {
+    println!(
+        "\nthe live path while healing: median of stage total with 5 % lost on each line, over that \
+         without, in turns (A B B A)"
+    );
+    let median = |drop: f64| -> Result<f64, Failure> {
+        let run = run(effort.live_ticks, PACE, [drop, drop])?;
+        let row = run.latency.row(Stage::Total).ok_or("no stage total")?;
+        Ok(row.p50.unwrap_or(0) as f64)
+    };
+    let (mut ratios, mut controls) = (Vec::new(), Vec::new());
+    for _ in 0..effort.live_pairs {
+        let quiet = median(0.0)?;
+        let (healing, healing_again) = (median(0.05)?, median(0.05)?);
+        let quiet_again = median(0.0)?;
+        ratios.extend([healing / quiet, healing_again / quiet_again]);
+        controls.push(quiet_again / quiet);
+    }
+    println!("  healing : not healing  {}", Spread::of(ratios));
+    println!("  not healing, twice     {}", Spread::of(controls));
+    Ok(())
+}
+
+fn join(effort: &Effort) -> Result<(), Failure> {
+    println!(
+        "\nlate join: {INSTRUMENTS} instruments at 1,000,000 ticks/s, from the call that starts the \
+         subscriber to the first tick that did not wait"
+    );
+    let ticks = effort.joins * 300_000 + 2_000_000;
+    let publisher = publish(ticks, FULL_RATE, None)?;
+    // Every instrument is defined and quoted by then.
+    while publisher.published() < 1_000_000 {
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let (mut times, mut rows) = (Vec::new(), 0);
+    for _ in 0..effort.joins {
+        let (ns, seen) = join_once(&publisher)?;
+        times.push(ns as f64 / 1e6);
+        rows = seen;
+    }
+    publisher.stop();
+    publisher.join()?;
+    println!("  rows of the snapshot {rows}, ms: {}", Spread::of(times));
+    Ok(())
+}
+
+/// Joins and leaves again; gives the time to be live, ns, and the rows of the snapshot.
+fn join_once(publisher: &PublisherHandle) -> Result<(u64, u64), Failure> {
+    let mut config = subscribe(publisher)?;
+    config.arbiter.start = Start::Live;
+    config.flow_control = false;
+    let mut builder = SubscriberBuilder::new(config);
+    let live_at = Arc::new(AtomicU64::new(0));
+    let joiner = Joiner {
+        live_at: Arc::clone(&live_at),
+    };
+    let attached = builder.attach_inline(joiner);
+    let began = realtime_ns();
+    let subscriber = builder.start()?;
+    while live_at.load(Ordering::Relaxed) == 0 {
+        if publisher.is_finished() {
+            return Err("the publisher ended before the subscriber was live".into());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let mut stopped = subscriber.stop();
+    let outcome = stopped.take(&attached).ok_or("the strategy is gone")?;
+    if stopped.stats.counters.snapshots != 1 || outcome.account.lost != 0 {
+        return Err("it did not join by one snapshot without a loss".into());
+    }
+    let took = live_at.load(Ordering::Relaxed) - began;
+    Ok((took, outcome.account.snapshot_ticks))
+}
+
+/// Notes when the first tick comes straight from a line.
+struct Joiner {
+    live_at: Arc<AtomicU64>,
+}
+
+impl Strategy for Joiner {
+    fn on_tick(&mut self, _tick: &Tick, origin: &Origin) {
+        let direct = matches!(origin.provenance, Provenance::A | Provenance::B) && !origin.held;
+        if direct && self.live_at.load(Ordering::Relaxed) == 0 {
+            self.live_at.store(realtime_ns(), Ordering::Relaxed);
+        }
+    }
+}
+
+// ---- one run ---------------------------------------------------------------------------------
+
+/// What came of one run.
+struct Run {
+    published: u64,
+    digest_published: Digest,
+    digest_delivered: Digest,
+    elapsed_ns: u64,
+    stats: Stats,
+    latency: Report,
+}
+
+impl Run {
+    fn digests(&self) -> &'static str {
+        if self.digest_delivered == self.digest_published {
+            "equal"
+        } else {
+            "DIFFER"
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        self.published as f64 / (self.elapsed_ns as f64 / 1e9)
+    }
+}
+
+/// Publishes so many ticks to a subscriber that drops these shares of what arrives on each line.
+fn run(ticks: u64, speed: Speed, drop: [f64; 2]) -> Result<Run, Failure> {
+    let publisher = publish(ticks, speed, Some(flow_control(speed)))?;
+    let mut config = subscribe(&publisher)?;
+    config.faults = drop.map(|drop| LineFaults { drop });
+    let mut builder = SubscriberBuilder::new(config);
+    let attached = builder.attach_inline(Checksum::default());
+    let mut subscriber = builder.start()?;
+    while !subscriber.has_ended() {
+        std::thread::sleep(LOOK_EVERY);
+        if subscriber.stats().counters.lost > 0 && publisher.is_finished() {
+            break;
+        }
+    }
+    publisher.stop();
+    let summary = publisher.join()?;
+    let mut stopped = subscriber.stop();
+    let mut histograms = Histograms::new(&Stage::ALL);
+    stopped.collect_latency(&mut histograms);
+    let outcome = stopped.take(&attached).ok_or("the strategy is gone")?;
+    Ok(Run {
+        published: summary.published,
+        digest_published: summary.digest,
+        digest_delivered: outcome.strategy.0,
+        elapsed_ns: summary.elapsed_ns(),
+        stats: stopped.stats,
+        latency: Report::new(&histograms),
+    })
+}
+
+#[derive(Default)]
+struct Checksum(Digest);
+
+impl Strategy for Checksum {
+    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
+        self.0.update(tick);
+    }
+
+    fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
+        self.0.update_all(ticks);
+    }
+}
+
+/// The first tick waits for the subscriber; only at full speed do the others.
+fn flow_control(speed: Speed) -> FlowControl {
+    let window = match speed {
+        Speed::Max => FlowControl::default().window,
+        _ => u64::MAX,
+    };
+    FlowControl {
+        window,
+        wait_for: 1,
+    }
+}
+
+fn publish(
+    ticks: u64,
+    speed: Speed,
+    flow_control: Option<FlowControl>,
+) -> Result<PublisherHandle, Failure> {
+    let interface = Interface::loopback()?;
+    let [line_a, line_b] = groups()?.map(|group| SendConfig::new(group, interface.clone()));
+    let mut config = PublisherConfig::new(line_a);
+    config.line_b = Some(line_b);
+    config.speed = speed;
+    config.flow_control = flow_control;
+    Ok(Publisher::start(config, Repeated::new(ticks))?)
+}
+
+fn subscribe(publisher: &PublisherHandle) -> Result<SubscriberConfig, Failure> {
+    let interface = Interface::loopback()?;
+    let [line_a, line_b] = groups()?.map(|group| ReceiveConfig::new(group, interface.clone()));
+    let mut config = SubscriberConfig::new(line_a);
+    config.line_b = Some(line_b);
+    config.recovery = publisher.recovery_addr();
+    config.arbiter.start = Start::Seq(1);
+    config.flow_control = true;
+    Ok(config)
+}
+
+fn groups() -> Result<[Group; 2], Failure> {
+    let [_, b, c, d] = std::process::id().to_be_bytes();
+    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
+    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
+}
+
+/// A market of a million ticks, again and again: any length without the memory for it.
+struct Repeated {
+    market: Vec<Tick>,
+    at: usize,
+    left: u64,
+}
+
+impl Repeated {
+    fn new(ticks: u64) -> Repeated {
+        let market = Synthetic::new(SyntheticConfig {
+            instruments: INSTRUMENTS,
+            ..SyntheticConfig::default()
+        });
+        Repeated {
+            market: market.take(1_000_000.min(ticks as usize)).collect(),
+            at: 0,
+            left: ticks,
+        }
+    }
+}
+
+impl Source for Repeated {
+    fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
+        let rest = &self.market[self.at..];
+        let most = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
+        Ok(match &rest[..most] {
+            [] => Supply::End,
+            ticks => Supply::Ticks(ticks),
+        })
+    }
+
+    fn take(&mut self, count: usize) {
+        self.left -= count as u64;
+        self.at = (self.at + count) % self.market.len();
+    }
+}
+
+/// Figures of several runs: the whole spread.
+struct Spread(Vec<f64>);
+
+impl Spread {
+    fn of(mut figures: Vec<f64>) -> Spread {
+        figures.sort_by(f64::total_cmp);
+        Spread(figures)
+    }
+}
+
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Spread(figures) = self;
+        let (first, last) = (figures.first(), figures.last());
+        let (Some(first), Some(last)) = (first, last) else {
+            return f.write_str("no figures");
+        };
+        let median = figures[figures.len() / 2];
+        let runs = figures.len();
+        write!(
+            f,
+            "median {median:.2}, {first:.2} to {last:.2} in {runs} runs"
+        )
+    }
+}
