@@ -7,7 +7,7 @@ use tickcast_protocol::{
     Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, Provenance, Sequencer, Sink, Start,
 };
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
-use tickcast_wire::{Digest, Fingerprint, Packet, TICKS_PER_PACKET, Tick};
+use tickcast_wire::{Digest, Fingerprint, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
 
 /// Packets in a round: more than the branch predictor learns by heart.
 const PACKETS: usize = 4_096;
@@ -69,7 +69,7 @@ fn parse(c: &mut Criterion) {
 struct Discard(u64);
 
 impl Sink for Discard {
-    fn session(&mut self, _: u64, _: u64, _: Option<(u64, u64)>) {}
+    fn session(&mut self, _: u64, _: u64, _: Option<PreviousSession>) {}
     fn ticks(&mut self, ticks: &[Tick], _: Provenance, _: bool) {
         self.0 += ticks.len() as u64;
     }

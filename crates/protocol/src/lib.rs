@@ -9,12 +9,12 @@
 //!
 //! ```
 //! use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, Line, Loss, Provenance, Sink, Start};
-//! use tickcast_wire::{Clear, PacketHeader, Tick, Venue};
+//! use tickcast_wire::{Clear, PacketHeader, PreviousSession, Tick, Venue};
 //! use zerocopy::IntoBytes;
 //!
 //! struct Print;
 //! impl Sink for Print {
-//!     fn session(&mut self, session: u64, first_seq: u64, _: Option<(u64, u64)>) {
+//!     fn session(&mut self, session: u64, first_seq: u64, _: Option<PreviousSession>) {
 //!         println!("session {session} from seq {first_seq}");
 //!     }
 //!     fn ticks(&mut self, ticks: &[Tick], from: Provenance, _held: bool) {
@@ -55,10 +55,11 @@ mod image;
 mod responder;
 mod sequencer;
 mod store;
+mod verifier;
 
 pub use arbiter::{
-    Alarm, Arbiter, ArbiterConfig, Cause, CauseCounts, Counters, Line, LineCounters, Loss,
-    LossReason, Provenance, Recovered, Sink, Start,
+    Alarm, Arbiter, ArbiterConfig, Cause, CauseCounts, Checkpoint, Counters, Line, LineCounters,
+    Loss, LossReason, Provenance, Recovered, Sink, Start,
 };
 pub use heartbeat::{FIRST_HEARTBEAT_NS, Heartbeat, LONGEST_HEARTBEAT_NS};
 pub use image::{DEFAULT_MAX_INSTRUMENTS, Image};
@@ -67,3 +68,4 @@ pub use planted::{Fault, plant};
 pub use responder::{Responder, ResponderLimits, Response, Snapshot};
 pub use sequencer::{Batch, PACKET_BYTES, PACKETS_PER_BATCH, Sequencer, TICKS_PER_BATCH};
 pub use store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};
+pub use verifier::{Difference, Proof, Verdict, Verifier};

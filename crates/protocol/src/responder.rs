@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind, Tick};
+use tickcast_wire::{Digest, Reply, ReplyStatus, Request, RequestKind, Tick};
 
 use crate::image::{DEFAULT_MAX_INSTRUMENTS, Image};
 use crate::store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};
@@ -42,7 +42,9 @@ impl Default for ResponderLimits {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Snapshot {
     as_of: u64,
+    digest: Digest,
     rows: Vec<Tick>,
+    rows_digest: Digest,
 }
 
 impl Snapshot {
@@ -50,6 +52,18 @@ impl Snapshot {
     #[must_use]
     pub const fn as_of(&self) -> u64 {
         self.as_of
+    }
+
+    /// The digest of all ticks up to that seq.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The digest of its rows, in their order.
+    #[must_use]
+    pub const fn rows_digest(&self) -> Digest {
+        self.rows_digest
     }
 
     /// Its rows, see [`Image::snapshot`].
@@ -109,6 +123,8 @@ pub struct Responder {
     limits: ResponderLimits,
     store: Store,
     image: Image,
+    /// Of all ticks taken in.
+    digest: Digest,
     latest: Option<(u64, Arc<Snapshot>)>,
     alive: Vec<Weak<Snapshot>>,
 }
@@ -130,6 +146,7 @@ impl Responder {
             limits,
             store: Store::new(limits.store_ticks),
             image: Image::new(limits.max_instruments),
+            digest: Digest::default(),
             latest: None,
             alive: Vec::new(),
         }
@@ -144,6 +161,7 @@ impl Responder {
         for tick in ticks {
             self.image.apply(tick);
         }
+        self.digest.update_all(ticks);
         Ok(())
     }
 
@@ -220,8 +238,9 @@ impl Responder {
             return self.refuse(request, ReplyStatus::Busy, self.limits.busy_retry_ns);
         };
         let count = snapshot.rows.len() as u64;
+        let reply = self.ok(request, 0).with_ticks(snapshot.as_of, count);
         Response::Snapshot {
-            reply: self.ok(request, 0).with_ticks(snapshot.as_of, count),
+            reply: reply.with_digests(snapshot.digest, snapshot.rows_digest),
             snapshot,
         }
     }
@@ -243,9 +262,14 @@ impl Responder {
         if self.alive.len() >= most && !planted!(SnapshotsUnbounded) {
             return None;
         }
+        let rows = self.image.snapshot();
+        let mut rows_digest = Digest::default();
+        rows_digest.update_all(&rows);
         let snapshot = Arc::new(Snapshot {
             as_of: self.image.as_of(),
-            rows: self.image.snapshot(),
+            digest: self.digest,
+            rows,
+            rows_digest,
         });
         self.alive.push(Arc::downgrade(&snapshot));
         self.latest = Some((now, Arc::clone(&snapshot)));

@@ -1,6 +1,8 @@
 //! Numbers ticks and lays them out as packets, ready to be sent.
 
-use tickcast_wire::{Digest, HEADER_BYTES, PacketHeader, TICK_BYTES, TICKS_PER_PACKET, Tick};
+use tickcast_wire::{
+    Digest, HEADER_BYTES, PacketHeader, PreviousSession, TICK_BYTES, TICKS_PER_PACKET, Tick,
+};
 use zerocopy::{Immutable, IntoBytes, Unaligned};
 
 /// Bytes of a full packet: every packet of a [`Batch`] but the last has this size.
@@ -97,16 +99,16 @@ impl Default for Batch {
 pub struct Sequencer {
     session: u64,
     channel: u16,
-    previous: Option<(u64, u64)>,
+    previous: Option<PreviousSession>,
     next_seq: u64,
     digest: Digest,
 }
 
 impl Sequencer {
-    /// The start of a session on a channel; `previous` is the publisher's previous session and its
-    /// last seq, when it knows them.
+    /// The start of a session on a channel; `previous` is the publisher's previous session, when
+    /// it knows how that ended.
     #[must_use]
-    pub const fn new(session: u64, channel: u16, previous: Option<(u64, u64)>) -> Sequencer {
+    pub const fn new(session: u64, channel: u16, previous: Option<PreviousSession>) -> Sequencer {
         Sequencer {
             session,
             channel,
@@ -199,7 +201,7 @@ impl Sequencer {
     fn complete(&self, header: PacketHeader) -> PacketHeader {
         let header = header.with_digest(self.digest);
         match self.previous {
-            Some((session, last_seq)) => header.with_previous(session, last_seq),
+            Some(previous) => header.with_previous(previous),
             None => header,
         }
     }
@@ -211,6 +213,12 @@ mod tests {
     use proptest::prelude::*;
     use tickcast_wire::{Packet, PacketKind, Quote};
 
+    const PREVIOUS: PreviousSession = PreviousSession {
+        session: 6,
+        last_seq: 100,
+        digest: Digest::from_value(5),
+    };
+
     fn quotes(n: usize) -> Vec<Tick> {
         (0..n as u64)
             .map(|i| Tick::new(Quote::new(i as i64, 1, 2, 3), 1u16, 4, 1000 + i))
@@ -219,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_full_packets_and_a_rest() {
-        let mut sequencer = Sequencer::new(7, 9, Some((6, 100)));
+        let mut sequencer = Sequencer::new(7, 9, Some(PREVIOUS));
         let mut batch = Batch::new();
         let ticks = quotes(50);
         let taken = sequencer.fill(&ticks, |tick| Some(tick.ts_event() * 2), &mut batch);
@@ -241,7 +249,7 @@ mod tests {
             let header = packet.header();
             assert_eq!(header.first_seq(), expected_seq);
             assert_eq!((header.session(), header.channel()), (7, 9));
-            assert_eq!((header.ts_sent(), header.previous()), (77, Some((6, 100))));
+            assert_eq!((header.ts_sent(), header.previous()), (77, Some(PREVIOUS)));
             for tick in packet.ticks() {
                 let original = ticks[expected_seq as usize - 1];
                 let due = original.ts_event() * 2;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Idle, SendConfig};
 use tickcast_protocol::ResponderLimits;
+use tickcast_wire::PreviousSession;
 
 use crate::flow::FlowControl;
 use crate::speed::Speed;
@@ -27,8 +28,8 @@ pub struct PublisherConfig {
     pub channel: u16,
     /// The session; by default the time of the start, ns since the Unix epoch.
     pub session: Option<u64>,
-    /// The previous session and its last seq, when they are known.
-    pub previous: Option<(u64, u64)>,
+    /// The previous session, when it is known how that ended.
+    pub previous: Option<PreviousSession>,
     /// How long the end of the session is repeated and recovery stays possible. Default 2 s.
     pub linger: Duration,
     /// How the send loop waits.

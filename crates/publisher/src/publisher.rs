@@ -187,9 +187,10 @@ impl Publisher {
 fn session(config: &PublisherConfig) -> Result<u64, PublishError> {
     let session = config.session.unwrap_or_else(realtime_ns);
     match config.previous {
-        Some((previous, _)) if session <= previous => {
-            Err(PublishError::SessionNotLater { session, previous })
-        }
+        Some(previous) if session <= previous.session => Err(PublishError::SessionNotLater {
+            session,
+            previous: previous.session,
+        }),
         _ => Ok(session),
     }
 }

@@ -13,7 +13,13 @@ use tickcast_publisher::{
     Counter, FlowControl, InMemory, Prefetched, PublishError, Publisher, RecoveryConfig, Source,
     SourceError, Speed, Supply,
 };
-use tickcast_wire::{Digest, Packet, PacketKind, RequestKind, Tick};
+use tickcast_wire::{Digest, Packet, PacketKind, PreviousSession, RequestKind, Tick};
+
+const PREVIOUS: PreviousSession = PreviousSession {
+    session: SESSION - 1,
+    last_seq: 77,
+    digest: Digest::from_value(78),
+};
 
 /// The next datagram.
 fn receive(socket: &UdpSocket) -> Vec<u8> {
@@ -34,7 +40,7 @@ fn read_session(socket: &UdpSocket, mut position: impl FnMut(u64)) -> Vec<Tick> 
         assert_eq!((header.session(), header.channel()), (SESSION, CHANNEL));
         assert_eq!(header.first_seq(), ticks.len() as u64 + 1);
         assert_eq!(header.digest(), digest);
-        assert_eq!(header.previous(), Some((SESSION - 1, 77)));
+        assert_eq!(header.previous(), Some(PREVIOUS));
         for tick in packet.ticks() {
             assert!(tick.ts_due() <= header.ts_sent());
             assert!(
@@ -58,7 +64,7 @@ fn every_packet_reaches_both_lines() {
     let (socket_b, line_b) = line([239, 192, 91, 2]);
     let mut config = config(line_a);
     config.line_b = Some(line_b);
-    config.previous = Some((SESSION - 1, 77));
+    config.previous = Some(PREVIOUS);
     // Two subscribers pace the publisher, so that the small buffers of plain sockets do.
     config.flow_control = Some(FlowControl {
         window: 400,
@@ -128,7 +134,7 @@ fn due_times_follow_the_schedule_not_the_sending() {
     let (socket, line_a) = line([239, 192, 91, 4]);
     let mut config = config(line_a);
     config.speed = Speed::Original(2.0);
-    config.previous = Some((SESSION - 1, 77));
+    config.previous = Some(PREVIOUS);
     // Few enough for the buffer of the socket, even one tick a packet.
     let publisher = Publisher::start(config, InMemory::new(ticks(100))).unwrap();
     let published = read_session(&socket, |_| ());
@@ -143,7 +149,7 @@ fn due_times_follow_the_schedule_not_the_sending() {
 fn a_source_that_fails_ends_the_session_and_says_why() {
     let (socket, line_a) = line([239, 192, 91, 5]);
     let mut config = config(line_a);
-    config.previous = Some((SESSION - 1, 77));
+    config.previous = Some(PREVIOUS);
     let failing = ticks(500).into_iter().map(Ok);
     let failing = failing.chain([Err(io::Error::other("torn file"))]);
     let source = Prefetched::start(failing).unwrap();
@@ -163,7 +169,10 @@ fn what_cannot_start_says_why() {
     let start = |config| Publisher::start(config, InMemory::new(ticks(1))).unwrap_err();
 
     let mut earlier = config(line_a.clone());
-    earlier.previous = Some((SESSION, 5));
+    earlier.previous = Some(PreviousSession {
+        session: SESSION,
+        ..PREVIOUS
+    });
     let expected = (SESSION, SESSION);
     assert!(matches!(
         start(earlier),
@@ -191,7 +200,7 @@ fn what_cannot_start_says_why() {
 fn without_recovery_it_only_sends() {
     let (socket, line_a) = line([239, 192, 91, 7]);
     let mut config = config(line_a);
-    config.previous = Some((SESSION - 1, 77));
+    config.previous = Some(PREVIOUS);
     config.recovery = None;
     let publisher = Publisher::start(config, InMemory::new(ticks(100))).unwrap();
     assert_eq!(publisher.recovery_addr(), None);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use tickcast_protocol::{Alarm, Arbiter, CauseCounts, Loss, LossReason, Provenance, Sink};
-use tickcast_wire::Tick;
+use tickcast_wire::{PreviousSession, Tick};
 
 use crate::coverage::{Coverage, Happening};
 use crate::publisher::Session;
@@ -208,9 +208,13 @@ impl<T: Tap> Checking<'_, T> {
     }
 
     /// What a publisher says of the session before must be accounted for when it is left.
-    fn leave_session(&mut self, previous: Option<(u64, u64)>) {
+    fn leave_session(&mut self, previous: Option<PreviousSession>) {
         let checker = &mut *self.checker;
-        if let Some((number, last_seq)) = previous
+        if let Some(PreviousSession {
+            session: number,
+            last_seq,
+            ..
+        }) = previous
             && number == checker.session
             && checker.next != last_seq + 1
         {
@@ -223,7 +227,7 @@ impl<T: Tap> Checking<'_, T> {
 }
 
 impl<T: Tap> Sink for Checking<'_, T> {
-    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>) {
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<PreviousSession>) {
         self.trace
             .note(self.who, Told::Session { session, first_seq });
         self.coverage.saw(Happening::SessionStarted);

@@ -1,6 +1,6 @@
 //! What happens to packets on their way.
 
-use tickcast_wire::{HEADER_BYTES, Packet, PacketHeader, TICK_BYTES, TICKS_PER_PACKET};
+use tickcast_wire::{Digest, HEADER_BYTES, Packet, PacketHeader, TICK_BYTES, TICKS_PER_PACKET};
 use zerocopy::IntoBytes;
 
 use crate::coverage::Happening;
@@ -85,6 +85,7 @@ pub(crate) fn recut(packets: &[Datagram], random: &mut Random) -> Vec<Datagram> 
         return Vec::new();
     };
     let ticks: Vec<_> = parsed.iter().flat_map(Packet::ticks).copied().collect();
+    let mut digest: Digest = model.digest();
     let mut left = &ticks[..];
     let mut recut = Vec::new();
     while !left.is_empty() {
@@ -94,9 +95,10 @@ pub(crate) fn recut(packets: &[Datagram], random: &mut Random) -> Vec<Datagram> 
         let count = packet.len() as u16;
         let mut header = PacketHeader::data(session, channel, packet[0].seq(), count)
             .with_ts_sent(model.ts_sent())
-            .with_digest(model.digest());
-        if let Some((session, last_seq)) = model.previous() {
-            header = header.with_previous(session, last_seq);
+            .with_digest(digest);
+        digest.update_all(packet);
+        if let Some(previous) = model.previous() {
+            header = header.with_previous(previous);
         }
         recut.push([header.as_bytes(), packet.as_bytes()].concat().into());
         left = rest;
@@ -121,7 +123,7 @@ const COUNT: usize = 6;
 const SESSION: usize = 8;
 const FIRST_SEQ: usize = 16;
 const CHANNEL: usize = 32;
-const IGNORED: std::ops::Range<usize> = 34..HEADER_BYTES;
+const IGNORED: std::ops::Range<usize> = 48..HEADER_BYTES;
 const TICK_SEQ: usize = 8;
 const TICK_BODY: usize = 32;
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tickcast_protocol::{
     Batch, Heartbeat, PACKET_BYTES, Responder, ResponderLimits, Response, Sequencer, Store,
 };
-use tickcast_wire::{Request, Tick};
+use tickcast_wire::{Digest, PreviousSession, Request, Tick};
 use zerocopy::IntoBytes;
 
 /// Where the virtual clock begins, in ns since the Unix epoch.
@@ -22,7 +22,7 @@ pub(crate) type Datagram = Rc<[u8]>;
 pub(crate) struct Session {
     pub(crate) number: u64,
     /// What its packets say of the session before.
-    pub(crate) previous: Option<(u64, u64)>,
+    pub(crate) previous: Option<PreviousSession>,
     /// Tick `n` has seq `n + 1`.
     pub(crate) ticks: Vec<Tick>,
     pub(crate) has_ended: bool,
@@ -52,7 +52,11 @@ impl Publisher {
         let wall = (EPOCH + now).saturating_add_signed(clock_off);
         let number = last.map_or(wall, |last| wall.max(last.number + 1));
         let previous = last.filter(|_| is_named);
-        let previous = previous.map(|last| (last.number, last.ticks.len() as u64));
+        let previous = previous.map(|last| PreviousSession {
+            session: last.number,
+            last_seq: last.ticks.len() as u64,
+            digest: digest(&last.ticks),
+        });
         history.push(Session {
             number,
             previous,
@@ -136,4 +140,11 @@ impl Publisher {
         }
         self.responder.respond(request, now)
     }
+}
+
+/// The digest of these ticks.
+pub(crate) fn digest(ticks: &[Tick]) -> Digest {
+    let mut digest = Digest::default();
+    digest.update_all(ticks);
+    digest
 }

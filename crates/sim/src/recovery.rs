@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tickcast_protocol::{Recovered, Response, Snapshot};
-use tickcast_wire::{Flags, Reply, ReplyStatus, Request, RequestKind, Tick};
+use tickcast_wire::{Digest, Flags, Reply, ReplyStatus, Request, RequestKind, Tick};
 
 use crate::coverage::{Coverage, Happening};
 use crate::mix::{Mix, RecoveryFaults, US};
@@ -32,6 +32,7 @@ pub(crate) enum Answer {
         id: u64,
         session: u64,
         as_of: u64,
+        digest: Digest,
         rows: Vec<Tick>,
         last: bool,
     },
@@ -63,12 +64,14 @@ impl Answer {
                 id,
                 session,
                 as_of,
+                digest,
                 ref rows,
                 last,
             } => Recovered::Snapshot {
                 id,
                 session,
                 as_of,
+                digest,
                 rows,
                 last,
             },
@@ -116,6 +119,8 @@ struct Reading {
     request: Request,
     session: u64,
     first_seq: u64,
+    /// Of a snapshot.
+    digest: Digest,
     count: u64,
     row: u64,
     body: Body,
@@ -337,6 +342,7 @@ impl Client {
             request,
             session: reply.session(),
             first_seq: reply.first_seq(),
+            digest: reply.digest(),
             count: reply.count(),
             row: 0,
             body,
@@ -495,6 +501,7 @@ fn part(reading: &Reading, rows: Vec<Tick>, last: bool) -> Answer {
             id,
             session,
             as_of,
+            digest: reading.digest,
             rows,
             last,
         };

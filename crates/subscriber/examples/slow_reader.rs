@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Some(Event::RowsMissed) => println!("lost rows of a snapshot"),
             Some(Event::Snapshot { as_of }) => println!("a snapshot as of seq {as_of} follows"),
+            Some(Event::Checkpoint(_)) => {}
             Some(Event::End { last_seq, .. }) => {
                 println!("the session ended with seq {last_seq}");
                 break;

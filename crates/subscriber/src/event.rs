@@ -1,7 +1,7 @@
 //! What comes out of a subscriber: the stream, in order, with every loss named.
 
-use tickcast_protocol::{Loss, Provenance};
-use tickcast_wire::Tick;
+use tickcast_protocol::{Checkpoint, Loss, Provenance};
+use tickcast_wire::{PreviousSession, Tick};
 
 /// When a packet passed the stations of its way, ns since the Unix epoch; 0 where it did not pass
 /// or where the stamp is not known.
@@ -26,8 +26,8 @@ pub struct SessionStart {
     pub session: u64,
     /// The first seq of it that this subscriber is promised.
     pub first_seq: u64,
-    /// The publisher's previous session and its last seq, when the publisher knows them.
-    pub previous: Option<(u64, u64)>,
+    /// The publisher's previous session, when the publisher knows how that ended.
+    pub previous: Option<PreviousSession>,
 }
 
 /// Where a batch of ticks came from and when.
@@ -61,6 +61,8 @@ pub enum Event<'a> {
         /// The seq that the state is as of.
         as_of: u64,
     },
+    /// The publisher says what the digest of the stream up to here is.
+    Checkpoint(Checkpoint),
     /// The session ended with this seq.
     End {
         /// The session.

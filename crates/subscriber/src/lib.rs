@@ -77,8 +77,8 @@ pub use subscriber::{
     Attached, Stopped, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
 pub use tickcast_protocol::{
-    Alarm, ArbiterConfig, Cause, CauseCounts, Counters, Line, LineCounters, Loss, LossReason,
-    Provenance, Start,
+    Alarm, ArbiterConfig, Cause, CauseCounts, Checkpoint, Counters, Difference, Line, LineCounters,
+    Loss, LossReason, Proof, Provenance, Start, Verdict, Verifier,
 };
 
 /// The code in the document stays true.

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tickcast_protocol::{Cause, Loss, LossReason, Provenance};
 use tickcast_queue::Line;
+use tickcast_wire::{Digest, PreviousSession};
 
 use crate::event::{Origin, SessionStart, Stamps};
 
@@ -29,6 +30,7 @@ const TICKS: u8 = 0x81;
 const LOST: u8 = 0x82;
 const SNAPSHOT: u8 = 0x83;
 const END: u8 = 0x84;
+const CHECKPOINT: u8 = 0x85;
 
 /// What a mark says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub(crate) enum What {
     },
     End {
         last_seq: u64,
+    },
+    /// The digest of all ticks before the position.
+    Checkpoint {
+        digest: Digest,
     },
 }
 
@@ -67,9 +73,10 @@ impl Mark {
         };
         match self.what {
             What::Session(start) => {
-                let (session, last_seq) = start.previous.unwrap_or((0, 0));
-                let has_previous = u8::from(start.previous.is_some());
-                line(SESSION, has_previous, 0, 0, [session, last_seq, 0, 0])
+                let words = start
+                    .previous
+                    .map_or([0; 4], |it| [it.session, it.last_seq, it.digest.value(), 0]);
+                line(SESSION, u8::from(start.previous.is_some()), 0, 0, words)
             }
             What::Ticks { count, origin } => {
                 let Stamps {
@@ -89,6 +96,7 @@ impl Mark {
             }
             What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, 0, [as_of, 0, 0, 0]),
             What::End { last_seq } => line(END, 0, 0, 0, [last_seq, 0, 0, 0]),
+            What::Checkpoint { digest } => line(CHECKPOINT, 0, 0, 0, [digest.value(), 0, 0, 0]),
         }
     }
 
@@ -105,7 +113,11 @@ impl Mark {
             SESSION => What::Session(SessionStart {
                 session,
                 first_seq: position,
-                previous: (b != 0).then_some((d, e)),
+                previous: (b != 0).then_some(PreviousSession {
+                    session: d,
+                    last_seq: e,
+                    digest: Digest::from_value(f),
+                }),
             }),
             TICKS => What::Ticks {
                 count: last as u32,
@@ -131,6 +143,9 @@ impl Mark {
             }),
             SNAPSHOT => What::Snapshot { as_of: d },
             END => What::End { last_seq: d },
+            CHECKPOINT => What::Checkpoint {
+                digest: Digest::from_value(d),
+            },
             _ => return None,
         };
         Some(Mark {
@@ -203,7 +218,11 @@ mod tests {
             What::Session(SessionStart {
                 session: 9,
                 first_seq: 5,
-                previous: Some((8, 7)),
+                previous: Some(PreviousSession {
+                    session: 8,
+                    last_seq: 7,
+                    digest: Digest::from_value(6),
+                }),
             }),
             What::Session(SessionStart {
                 session: 9,
@@ -212,6 +231,9 @@ mod tests {
             }),
             What::Snapshot { as_of: 4 },
             What::End { last_seq: 4 },
+            What::Checkpoint {
+                digest: Digest::from_value(6),
+            },
         ];
         for provenance in PROVENANCES {
             for held in [false, true] {
@@ -250,7 +272,7 @@ mod tests {
         let tick = Tick::new(Quote::new(1, 2, 3, 4), Venue::NONE, 1, 1);
         assert_eq!(Mark::from_line(&tick.to_words(), seal), None);
         // Not even ticks that carry the bytes of a mark of another queue.
-        for code in SESSION..=END {
+        for code in SESSION..=CHECKPOINT {
             let forged = [u64::from(code), 9, 5, 0, 0, 0, 0, 7];
             assert_eq!(Mark::from_line(&forged, seal), None);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tickcast_net::clock::realtime_ns;
-use tickcast_protocol::{Cause, Loss, LossReason, Provenance};
+use tickcast_protocol::{Cause, Checkpoint, Loss, LossReason, Provenance};
 use tickcast_queue::{Lapped, Line, Reader};
 use tickcast_wire::Tick;
 use zerocopy::{FromBytes, IntoBytes};
@@ -139,6 +139,11 @@ impl TickReader {
             }
             What::Lost(loss) => Some(self.note(Event::Lost(loss))),
             What::Snapshot { as_of } => Some(Event::Snapshot { as_of }),
+            What::Checkpoint { digest } => Some(Event::Checkpoint(Checkpoint {
+                session: mark.session,
+                next_seq: mark.position,
+                digest,
+            })),
             What::End { last_seq } => Some(Event::End {
                 session: mark.session,
                 last_seq,

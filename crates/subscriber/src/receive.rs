@@ -8,9 +8,9 @@ use crossbeam_queue::ArrayQueue;
 use tickcast_latency::{Recorder, Stage};
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
 use tickcast_net::{Idler, MulticastReceiver, wait};
-use tickcast_protocol::{Alarm, Arbiter, Line, Loss, Provenance, Recovered, Sink};
+use tickcast_protocol::{Alarm, Arbiter, Checkpoint, Line, Loss, Provenance, Recovered, Sink};
 use tickcast_queue::Producer;
-use tickcast_wire::{PacketHeader, Tick};
+use tickcast_wire::{PacketHeader, PreviousSession, Tick};
 use zerocopy::FromBytes;
 
 use crate::event::{Event, Origin, SessionStart, Stamps};
@@ -299,7 +299,7 @@ impl Output {
 }
 
 impl Sink for Output {
-    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>) {
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<PreviousSession>) {
         if self.session_number > 0 {
             self.sessions.end(self.session_number, self.next);
         }
@@ -370,6 +370,12 @@ impl Sink for Output {
     fn snapshot(&mut self, as_of: u64) {
         self.put(What::Snapshot { as_of }, &[]);
         self.call_inline(Event::Snapshot { as_of });
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let digest = checkpoint.digest;
+        self.put(What::Checkpoint { digest }, &[]);
+        self.call_inline(Event::Checkpoint(*checkpoint));
     }
 
     fn end_of_session(&mut self, session: u64, last_seq: u64) {

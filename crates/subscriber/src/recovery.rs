@@ -13,7 +13,7 @@ use crossbeam_utils::Backoff;
 use tickcast_net::ThreadError;
 use tickcast_net::thread::spawn_named;
 use tickcast_protocol::Recovered;
-use tickcast_wire::{Clear, Reply, ReplyStatus, Request, RequestKind, Tick, Venue};
+use tickcast_wire::{Clear, Digest, Reply, ReplyStatus, Request, RequestKind, Tick, Venue};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Ticks in a chunk: 64 KiB.
@@ -39,6 +39,7 @@ enum What {
         id: u64,
         session: u64,
         as_of: u64,
+        digest: Digest,
         last: bool,
     },
     Refused {
@@ -95,11 +96,13 @@ impl Chunk {
                 id,
                 session,
                 as_of,
+                digest,
                 last,
             } => Recovered::Snapshot {
                 id,
                 session,
                 as_of,
+                digest,
                 rows: ticks,
                 last,
             },
@@ -317,6 +320,7 @@ impl RecoveryClient {
             ));
         }
         let (mut first_seq, mut left) = (reply.first_seq(), reply.count());
+        let mut rows_digest = Digest::default();
         loop {
             let len = left.min(CHUNK_TICKS as u64) as usize;
             left -= len as u64;
@@ -326,6 +330,7 @@ impl RecoveryClient {
                     id,
                     session: reply.session(),
                     as_of: reply.first_seq(),
+                    digest: reply.digest(),
                     last,
                 }
             } else {
@@ -335,7 +340,18 @@ impl RecoveryClient {
                     last,
                 }
             };
-            self.read_chunk(what, len, stream)?;
+            let chunk = self.read_chunk(len, stream)?;
+            if is_snapshot {
+                rows_digest.update_all(&chunk.ticks[..len]);
+                if last && !agrees(reply.rows_digest(), rows_digest) {
+                    // Without the last part the snapshot never counts as delivered.
+                    let _ = self.shared.free.push(chunk);
+                    return Err(io::Error::other(
+                        "the rows of a snapshot are not those that the server says",
+                    ));
+                }
+            }
+            self.put(chunk, what, len);
             first_seq = first_seq.wrapping_add(len as u64);
             if last {
                 return Ok(());
@@ -343,7 +359,7 @@ impl RecoveryClient {
         }
     }
 
-    fn read_chunk(&self, what: What, len: usize, stream: &mut TcpStream) -> io::Result<()> {
+    fn read_chunk(&self, len: usize, stream: &mut TcpStream) -> io::Result<Box<Chunk>> {
         let Some(mut chunk) = self.free_chunk() else {
             return Err(io::Error::other("the subscriber stops"));
         };
@@ -352,8 +368,7 @@ impl RecoveryClient {
             let _ = self.shared.free.push(chunk);
             return Err(error);
         }
-        self.put(chunk, what, len);
-        Ok(())
+        Ok(chunk)
     }
 
     /// An answer without ticks.
@@ -384,6 +399,11 @@ impl RecoveryClient {
         }
         None
     }
+}
+
+/// Whether a digest is the one that was said; one of 0 says nothing.
+fn agrees(said: Digest, found: Digest) -> bool {
+    said == Digest::default() || said == found
 }
 
 /// Fills `bytes` within [`PATIENCE`], however the server spreads them.

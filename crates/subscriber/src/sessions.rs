@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+use tickcast_wire::{Digest, PreviousSession};
+
 /// How many sessions are remembered. A reader lapped across more starts is not told of the oldest;
 /// it counts them.
 pub(crate) const REMEMBERED: u32 = 256;
@@ -13,14 +15,14 @@ pub(crate) struct Session {
     pub(crate) first: u64,
     /// The seq after its last; only known once the next one has started.
     pub(crate) end: u64,
-    pub(crate) previous: Option<(u64, u64)>,
+    pub(crate) previous: Option<PreviousSession>,
 }
 
-/// Session `number` as five words. `number` is 0 while they are written.
+/// Session `number` as six words. `number` is 0 while they are written.
 #[derive(Debug, Default)]
 struct Slot {
     number: AtomicU64,
-    words: [AtomicU64; 5],
+    words: [AtomicU64; 6],
 }
 
 /// The last sessions, written by the receive thread before the mark of the next one is published.
@@ -49,14 +51,15 @@ impl Sessions {
         number: u32,
         session: u64,
         first: u64,
-        previous: Option<(u64, u64)>,
+        previous: Option<PreviousSession>,
     ) {
         let slot = self.slot(number);
         slot.number.store(0, Ordering::Relaxed);
         // Pairs with the acquire fence in `find`: who reads a word stored below sees the 0 above.
         fence(Ordering::Release);
-        let (previous_session, previous_last) = previous.unwrap_or((0, 0));
-        let values = [session, first, first, previous_session, previous_last];
+        let [named, last_seq, digest] =
+            previous.map_or([0; 3], |it| [it.session, it.last_seq, it.digest.value()]);
+        let values = [session, first, first, named, last_seq, digest];
         for (word, value) in slot.words.iter().zip(values) {
             word.store(value, Ordering::Relaxed);
         }
@@ -73,7 +76,7 @@ impl Sessions {
     pub(crate) fn find(&self, number: u32) -> Option<Session> {
         let slot = self.slot(number);
         let before = slot.number.load(Ordering::Acquire);
-        let [session, first, end, previous_session, previous_last] = slot
+        let [session, first, end, named, last_seq, digest] = slot
             .words
             .each_ref()
             .map(|word| word.load(Ordering::Relaxed));
@@ -83,7 +86,11 @@ impl Sessions {
             session,
             first,
             end,
-            previous: (previous_session != 0).then_some((previous_session, previous_last)),
+            previous: (named != 0).then_some(PreviousSession {
+                session: named,
+                last_seq,
+                digest: Digest::from_value(digest),
+            }),
         })
     }
 }
@@ -93,6 +100,14 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
+
+    fn previous(session: u64, last_seq: u64) -> PreviousSession {
+        PreviousSession {
+            session,
+            last_seq,
+            digest: Digest::from_value(last_seq),
+        }
+    }
 
     #[test]
     fn the_last_ones_are_remembered_and_no_others() {
@@ -104,7 +119,7 @@ mod tests {
                 number,
                 session,
                 5,
-                (number > 1).then_some((session - 10, 8)),
+                (number > 1).then_some(previous(session - 10, 8)),
             );
             sessions.end(number, 9);
         }
@@ -114,7 +129,7 @@ mod tests {
                 session,
                 first: 5,
                 end: 9,
-                previous: (number > 1).then_some((session - 10, 8)),
+                previous: (number > 1).then_some(previous(session - 10, 8)),
             });
             assert_eq!(sessions.find(number), expected, "{number}");
         }
@@ -129,7 +144,7 @@ mod tests {
             std::thread::spawn(move || {
                 for number in 1..=200_000u32 {
                     let value = u64::from(number);
-                    sessions.start(number, value, value, Some((value, value)));
+                    sessions.start(number, value, value, Some(previous(value, value)));
                     latest.store(number, Ordering::Release);
                 }
             })
@@ -146,7 +161,7 @@ mod tests {
                     (session.session, session.first, session.end),
                     (value, value, value)
                 );
-                assert_eq!(session.previous, Some((value, value)));
+                assert_eq!(session.previous, Some(previous(value, value)));
             }
         }
         writer.join().unwrap();

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tickcast_latency::{Recorder, Stage};
-use tickcast_protocol::{Loss, Provenance};
+use tickcast_protocol::{Checkpoint, Loss, Provenance};
 use tickcast_wire::Tick;
 
 use crate::event::{Event, Origin, SessionStart};
@@ -55,6 +55,12 @@ pub trait Strategy: Send {
     /// Rows of a snapshot follow: the state after seq `as_of`. It replaces all state before.
     fn on_snapshot(&mut self, as_of: u64) {
         let _ = as_of;
+    }
+
+    /// The publisher says what the digest of the stream up to here is. A
+    /// [`Verifier`](crate::Verifier) compares it with what was delivered.
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let _ = checkpoint;
     }
 
     /// The session ended with this seq.
@@ -134,6 +140,7 @@ impl<S: Strategy> Runner<S> {
                 self.strategy.on_session(&start);
             }
             Event::Snapshot { as_of } => self.strategy.on_snapshot(as_of),
+            Event::Checkpoint(checkpoint) => self.strategy.on_checkpoint(&checkpoint),
             Event::End { session, last_seq } => self.strategy.on_end(session, last_seq),
         }
     }

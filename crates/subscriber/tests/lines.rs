@@ -108,7 +108,10 @@ fn a_restart_names_what_the_old_session_had() {
     };
     assert_eq!((first.session, first.previous), (SESSION, None));
     assert_eq!(
-        (second.session, second.previous),
+        (
+            second.session,
+            second.previous.map(|it| (it.session, it.last_seq))
+        ),
         (SESSION + 1, Some((SESSION, 27)))
     );
     let stale: u64 = stopped

@@ -31,8 +31,8 @@ pub use body::{
 };
 pub use digest::{Digest, Fingerprint};
 pub use packet::{
-    HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC, Packet, PacketError, PacketHeader,
-    PacketKind, TICKS_PER_PACKET, VERSION, carries_seqs,
+    HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC, PREVIOUS_LAST_SEQ_MAX, Packet, PacketError,
+    PacketHeader, PacketKind, PreviousSession, TICKS_PER_PACKET, VERSION, carries_seqs,
 };
 pub use recovery::{
     RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError, RequestKind, Status as ReplyStatus,

@@ -61,10 +61,10 @@ impl PacketKind {
 /// | 16 | 8 | first seq; in a heartbeat and at the end of session the next seq |
 /// | 24 | 8 | ts_sent, ns since the Unix epoch |
 /// | 32 | 2 | channel |
-/// | 34 | 6 | reserved, 0 |
+/// | 34 | 6 | last seq of the previous session |
 /// | 40 | 8 | digest of all ticks before first seq; 0 when the publisher computes none |
 /// | 48 | 8 | previous session; 0 when not known |
-/// | 56 | 8 | last seq of the previous session; 0 when not known |
+/// | 56 | 8 | digest of all ticks of the previous session; 0 when not known |
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct PacketHeader {
@@ -76,11 +76,26 @@ pub struct PacketHeader {
     first_seq: U64,
     ts_sent: U64,
     channel: U16,
-    reserved: [u8; 6],
+    previous_last_seq: [u8; 6],
     digest: U64,
     previous_session: U64,
-    previous_last_seq: U64,
+    previous_digest: U64,
 }
+
+/// The session before, as the publisher names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreviousSession {
+    /// The session.
+    pub session: u64,
+    /// Its last seq, at most [`PREVIOUS_LAST_SEQ_MAX`]; 0 when it was empty.
+    pub last_seq: u64,
+    /// The digest of all its ticks; 0 when it is not known.
+    pub digest: Digest,
+}
+
+/// The largest last seq that a header can name: 2^48 - 1, a year of nine million ticks a second. A
+/// session that was longer is not named.
+pub const PREVIOUS_LAST_SEQ_MAX: u64 = (1 << 48) - 1;
 
 const _: () = {
     assert!(size_of::<PacketHeader>() == HEADER_BYTES && align_of::<PacketHeader>() == 1);
@@ -88,6 +103,7 @@ const _: () = {
     assert!(core::mem::offset_of!(PacketHeader, first_seq) == 16);
     assert!(core::mem::offset_of!(PacketHeader, channel) == 32);
     assert!(core::mem::offset_of!(PacketHeader, digest) == 40);
+    assert!(core::mem::offset_of!(PacketHeader, previous_digest) == 56);
     assert!(HEADER_BYTES + TICKS_PER_PACKET * TICK_BYTES == 1_408);
     assert!(MAX_TICKS_PER_PACKET <= u16::MAX as usize);
 };
@@ -105,10 +121,10 @@ impl PacketHeader {
             first_seq: U64::new(first_seq),
             ts_sent: U64::ZERO,
             channel: U16::new(channel),
-            reserved: [0; 6],
+            previous_last_seq: [0; 6],
             digest: U64::ZERO,
             previous_session: U64::ZERO,
-            previous_last_seq: U64::ZERO,
+            previous_digest: U64::ZERO,
         }
     }
 
@@ -142,11 +158,15 @@ impl PacketHeader {
         self
     }
 
-    /// The same header, naming the publisher's previous session and its last seq.
+    /// The same header, naming the publisher's previous session, if its last seq can be named.
     #[must_use]
-    pub const fn with_previous(mut self, session: u64, last_seq: u64) -> PacketHeader {
-        self.previous_session = U64::new(session);
-        self.previous_last_seq = U64::new(last_seq);
+    pub const fn with_previous(mut self, previous: PreviousSession) -> PacketHeader {
+        if previous.last_seq <= PREVIOUS_LAST_SEQ_MAX {
+            let [a, b, c, d, e, f, ..] = previous.last_seq.to_le_bytes();
+            self.previous_last_seq = [a, b, c, d, e, f];
+            self.previous_session = U64::new(previous.session);
+            self.previous_digest = U64::new(previous.digest.value());
+        }
         self
     }
 
@@ -198,12 +218,17 @@ impl PacketHeader {
         Digest::from_value(self.digest.get())
     }
 
-    /// The publisher's previous session and its last seq, when it knows them.
+    /// The publisher's previous session, when it knows how that ended.
     #[must_use]
-    pub const fn previous(&self) -> Option<(u64, u64)> {
+    pub const fn previous(&self) -> Option<PreviousSession> {
+        let [a, b, c, d, e, f] = self.previous_last_seq;
         match self.previous_session.get() {
             0 => None,
-            session => Some((session, self.previous_last_seq.get())),
+            session => Some(PreviousSession {
+                session,
+                last_seq: u64::from_le_bytes([a, b, c, d, e, f, 0, 0]),
+                digest: Digest::from_value(self.previous_digest.get()),
+            }),
         }
     }
 }
@@ -372,11 +397,17 @@ mod tests {
     use crate::body::{Clear, Quote};
     use proptest::prelude::*;
 
+    const PREVIOUS: PreviousSession = PreviousSession {
+        session: 0x0d,
+        last_seq: 0x0e,
+        digest: Digest::from_value(0x0f),
+    };
+
     fn packet(first_seq: u64, count: u16) -> Vec<u8> {
         let header = PacketHeader::data(0x0102, 9, first_seq, count)
             .with_ts_sent(0x0a0b)
             .with_digest(Digest::from_value(0x0c))
-            .with_previous(0x0d, 0x0e);
+            .with_previous(PREVIOUS);
         let mut bytes = Vec::from(header.as_bytes());
         for i in 0..u64::from(count) {
             let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 5, 6);
@@ -390,10 +421,10 @@ mod tests {
         2, 1, 0, 0, 0, 0, 0, 0, // session
         7, 0, 0, 0, 0, 0, 0, 0, // first seq
         0x0b, 0x0a, 0, 0, 0, 0, 0, 0, // ts_sent
-        9, 0, 0, 0, 0, 0, 0, 0, // channel, reserved
+        9, 0, 0x0e, 0, 0, 0, 0, 0, // channel, last seq of the previous session
         0x0c, 0, 0, 0, 0, 0, 0, 0, // digest
         0x0d, 0, 0, 0, 0, 0, 0, 0, // previous session
-        0x0e, 0, 0, 0, 0, 0, 0, 0, // its last seq
+        0x0f, 0, 0, 0, 0, 0, 0, 0, // its digest
     ];
 
     #[test]
@@ -402,9 +433,22 @@ mod tests {
         assert_eq!(bytes[..64], HEADER);
         let parsed = Packet::parse(&bytes).unwrap();
         assert_eq!(parsed.kind(), PacketKind::Data);
-        assert_eq!(parsed.header().previous(), Some((0x0d, 0x0e)));
+        assert_eq!(parsed.header().previous(), Some(PREVIOUS));
         assert_eq!(parsed.header().next_seq(), 9);
         assert_eq!(parsed.ticks().len(), 2);
+    }
+
+    #[test]
+    fn a_previous_session_that_was_too_long_is_not_named() {
+        let header = PacketHeader::heartbeat(1, 0, 5);
+        for (last_seq, is_named) in [(0, true), ((1 << 48) - 1, true), (1 << 48, false)] {
+            let previous = PreviousSession {
+                last_seq,
+                ..PREVIOUS
+            };
+            let said = header.with_previous(previous).previous();
+            assert_eq!(said, is_named.then_some(previous));
+        }
     }
 
     #[test]

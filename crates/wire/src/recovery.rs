@@ -4,6 +4,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::digest::Digest;
 use crate::packet::VERSION;
 
 /// The first four bytes of every request and reply: `TCRQ`.
@@ -234,7 +235,7 @@ impl Status {
 /// | 32 | 8 | id of the request |
 /// | 40 | 8 | detail, by status |
 /// | 48 | 8 | snapshot: digest of all ticks up to the seq it is as of; 0 = none |
-/// | 56 | 8 | reserved, 0 |
+/// | 56 | 8 | snapshot: digest of its rows, in the order in which they follow; 0 = none |
 #[derive(
     FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq, Debug,
 )]
@@ -251,7 +252,7 @@ pub struct Reply {
     id: U64,
     detail: U64,
     digest: U64,
-    reserved_2: [u8; 8],
+    rows_digest: U64,
 }
 
 const _: () = assert!(size_of::<Request>() == 64 && align_of::<Request>() == 1);
@@ -312,8 +313,17 @@ impl Reply {
             id: request.id,
             detail: U64::new(detail),
             digest: U64::ZERO,
-            reserved_2: [0; 8],
+            rows_digest: U64::ZERO,
         }
+    }
+
+    /// The same reply to a snapshot request, with the digest of all ticks up to the seq it is as
+    /// of, and that of its rows.
+    #[must_use]
+    pub const fn with_digests(mut self, digest: Digest, rows: Digest) -> Reply {
+        self.digest = U64::new(digest.value());
+        self.rows_digest = U64::new(rows.value());
+        self
     }
 
     /// The same reply, announcing `count` ticks; for `first_seq` see [`Reply`].
@@ -395,6 +405,18 @@ impl Reply {
     pub const fn detail(&self) -> u64 {
         self.detail.get()
     }
+
+    /// Snapshot: the digest of all ticks up to the seq it is as of; 0 = none.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        Digest::from_value(self.digest.get())
+    }
+
+    /// Snapshot: the digest of its rows, in the order in which they follow; 0 = none.
+    #[must_use]
+    pub const fn rows_digest(&self) -> Digest {
+        Digest::from_value(self.rows_digest.get())
+    }
 }
 
 #[cfg(test)]
@@ -432,6 +454,15 @@ mod tests {
         reply.write_to(&mut bytes).unwrap();
         assert_eq!(bytes, REPLY);
         assert_eq!(*Reply::ref_from_bytes(&REPLY).unwrap(), reply);
+
+        let digests = (Digest::from_value(0x0a0b), Digest::from_value(0x0c0d));
+        let reply = reply.with_digests(digests.0, digests.1);
+        reply.write_to(&mut bytes).unwrap();
+        let mut expected = REPLY;
+        expected[48..50].copy_from_slice(&[0x0b, 0x0a]);
+        expected[56..58].copy_from_slice(&[0x0d, 0x0c]);
+        assert_eq!(bytes, expected);
+        assert_eq!((reply.digest(), reply.rows_digest()), digests);
     }
 
     #[test]

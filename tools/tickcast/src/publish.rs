@@ -14,6 +14,7 @@ use tickcast_net::clock::realtime_ns;
 use tickcast_publisher::{
     ClientLimits, FlowControl, Prefetched, Publisher, PublisherConfig, RecoveryConfig, Speed,
 };
+use tickcast_wire::{Digest, PreviousSession};
 use tracing::info;
 
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, bytes, number};
@@ -152,6 +153,33 @@ struct State {
     session: u64,
     /// The last seq; missing if the publisher did not come to its end.
     last_seq: Option<u64>,
+    /// The digest of all ticks; missing likewise.
+    #[serde(default, with = "hex")]
+    digest: Option<Digest>,
+}
+
+/// A digest in a state file, as it stands in reports.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use tickcast_wire::Digest;
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Option<Digest>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        digest
+            .map(|digest| digest.to_string())
+            .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Digest>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let value = text.map(|text| u64::from_str_radix(&text, 16)).transpose();
+        let value = value.map_err(|_| de::Error::custom("the digest is no hexadecimal number"))?;
+        Ok(value.map(Digest::from_value))
+    }
 }
 
 /// What was published.
@@ -178,6 +206,7 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
             State {
                 session,
                 last_seq: None,
+                digest: None,
             },
         )?;
     }
@@ -212,15 +241,12 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
         .collect();
     let summary = publisher.join()?;
     if let Some(path) = &args.state {
-        let State { session, .. } = State {
-            session: summary.session,
-            last_seq: None,
-        };
         write_state(
             path,
             State {
-                session,
+                session: summary.session,
                 last_seq: Some(summary.published),
+                digest: Some(summary.digest),
             },
         )?;
     }
@@ -280,8 +306,13 @@ fn config(args: &PublishArgs, before: Option<State>) -> anyhow::Result<Publisher
     // Rising even if the clock was set back meanwhile.
     let after = before.map_or(0, |state| state.session + 1);
     config.session = Some(realtime_ns().max(after));
-    config.previous =
-        before.and_then(|state| state.last_seq.map(|last_seq| (state.session, last_seq)));
+    config.previous = before.and_then(|state| {
+        Some(PreviousSession {
+            session: state.session,
+            last_seq: state.last_seq?,
+            digest: state.digest.unwrap_or_default(),
+        })
+    });
     Ok(config)
 }
 

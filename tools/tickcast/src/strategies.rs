@@ -185,11 +185,10 @@ impl Strategy for Follow {
             let SessionStart {
                 session, first_seq, ..
             } = start;
-            let after = start
-                .previous
-                .map_or_else(String::new, |(previous, last_seq)| {
-                    format!(", after session {previous}, which ended with {last_seq}")
-                });
+            let after = start.previous.map_or_else(String::new, |previous| {
+                let (session, last_seq) = (previous.session, previous.last_seq);
+                format!(", after session {session}, which ended with {last_seq}")
+            });
             self.print(&format!("session {session} from seq {first_seq}{after}"));
         }
     }

@@ -5,9 +5,9 @@ use std::fs;
 use std::ops::Range;
 
 use tickcast_wire::{
-    Definition, Flags, NANOS_PER_UNIT, PacketHeader, Quote, Reply, ReplyStatus, Request,
-    RequestKind, Side, Status, Symbol, Tick, Trade, TradeBreak, TradingState, UNDEFINED_PRICE,
-    Venue,
+    Definition, Digest, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession, Quote, Reply,
+    ReplyStatus, Request, RequestKind, Side, Status, Symbol, Tick, Trade, TradeBreak, TradingState,
+    UNDEFINED_PRICE, Venue,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -183,8 +183,12 @@ fn tables_are_the_layouts() {
 
     let header = PacketHeader::data(5, 2, 7, 3)
         .with_ts_sent(8)
-        .with_digest(tickcast_wire::Digest::from_value(9))
-        .with_previous(10, 11);
+        .with_digest(Digest::from_value(9))
+        .with_previous(PreviousSession {
+            session: 10,
+            last_seq: 11,
+            digest: Digest::from_value(12),
+        });
     check(
         packet,
         header.as_bytes(),
@@ -199,7 +203,8 @@ fn tables_are_the_layouts() {
             ("channel", &[2, 0]),
             ("digest", &n(9)),
             ("previous_session", &n(10)),
-            ("previous_last_seq", &n(11)),
+            ("previous_last_seq", &n(11)[..6]),
+            ("previous_digest", &n(12)),
         ],
     );
     let asked = Request::new(RequestKind::Snapshot, 5, 2, 7, 3, 6);
@@ -217,7 +222,9 @@ fn tables_are_the_layouts() {
             ("id", &n(6)),
         ],
     );
-    let answer = Reply::new(&asked, 5, ReplyStatus::Busy, 12).with_ticks(7, 3);
+    let answer = Reply::new(&asked, 5, ReplyStatus::Busy, 12)
+        .with_ticks(7, 3)
+        .with_digests(Digest::from_value(13), Digest::from_value(14));
     check(
         reply,
         answer.as_bytes(),
@@ -231,7 +238,8 @@ fn tables_are_the_layouts() {
             ("count", &n(3)),
             ("id", &n(6)),
             ("detail", &n(12)),
-            ("digest", &n(0)),
+            ("digest", &n(13)),
+            ("rows_digest", &n(14)),
         ],
     );
 }

@@ -1,6 +1,6 @@
 //! Healing: what the arbiter asks for, and what it does with the answers.
 
-use tickcast_wire::{Flags, ReplyStatus, Request, RequestKind, Tick, carries_seqs};
+use tickcast_wire::{Digest, Flags, ReplyStatus, Request, RequestKind, Tick, carries_seqs};
 
 use super::gaps::Gap;
 use super::requests::{Asked, RETRY_DELAY_MAX, Recovered, backoff};
@@ -109,11 +109,13 @@ impl Arbiter {
             Recovered::Snapshot {
                 session,
                 as_of,
+                digest,
                 rows,
                 last,
                 ..
             } => {
-                self.handle_snapshot(asked, (session, as_of), rows, last, now, sink);
+                let of = (session, as_of, digest);
+                self.handle_snapshot(asked, of, rows, last, now, sink);
             }
             Recovered::Refused { status, detail, .. } => {
                 self.counters.recovery_refusals += 1;
@@ -166,7 +168,7 @@ impl Arbiter {
     fn handle_snapshot(
         &mut self,
         asked: Asked,
-        (session, as_of): (u64, u64),
+        (session, as_of, digest): (u64, u64, Digest),
         rows: &[Tick],
         last: bool,
         now: u64,
@@ -202,6 +204,7 @@ impl Arbiter {
             self.requests.remove(asked.id);
             self.counters.snapshots += 1;
             self.join = Join::Done;
+            self.reach_snapshot(digest, sink);
         }
     }
 
@@ -214,6 +217,7 @@ impl Arbiter {
             }
         } else {
             self.window.forget(self.next, next);
+            self.checkpoints.skip_to(next);
             self.next = next;
             sink.session(self.session, next, splice.previous);
         }

@@ -1,6 +1,7 @@
 //! The arbiter: packets of lines A and B and recovered ticks in, one stream in order out.
 
 mod causes;
+mod checkpoints;
 mod config;
 mod counters;
 mod deadlines;
@@ -16,10 +17,11 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use tickcast_wire::{Fingerprint, Packet, PacketError, PacketKind, Tick};
+use tickcast_wire::{Fingerprint, Packet, PacketError, PacketKind, PreviousSession, Tick};
 
 use self::causes::Jumps;
 pub use self::causes::{Cause, CauseCounts};
+use self::checkpoints::Checkpoints;
 pub use self::config::{ArbiterConfig, Start};
 pub use self::counters::{Counters, LineCounters};
 use self::gaps::{Gap, Gaps};
@@ -28,7 +30,7 @@ use self::recent::{Copy as PacketCopy, Recent};
 pub use self::requests::Recovered;
 use self::requests::Requests;
 use self::splice::Join;
-pub use self::stream::{Alarm, Line, Loss, LossReason, Provenance, Sink};
+pub use self::stream::{Alarm, Checkpoint, Line, Loss, LossReason, Provenance, Sink};
 use self::window::Window;
 
 /// A session may be this much ahead of the time at which its packet was sent (ns): a publisher
@@ -63,6 +65,7 @@ pub struct Arbiter {
     window: Window,
     gaps: Gaps,
     recent: Recent,
+    checkpoints: Checkpoints,
     join: Join,
     requests: Requests,
     /// Packets of older sessions since this one started.
@@ -92,6 +95,7 @@ impl Arbiter {
             window: Window::new(config.hold_ticks),
             gaps: Gaps::new(),
             recent: Recent::new(),
+            checkpoints: Checkpoints::default(),
             join: Join::Done,
             requests: Requests::new(),
             stale: 0,
@@ -157,10 +161,13 @@ impl Arbiter {
         }
         match packet.kind() {
             PacketKind::Data => self.handle_data(line, packet, now, sink),
-            PacketKind::Heartbeat => self.expect(header.first_seq(), now),
+            PacketKind::Heartbeat => {
+                self.expect(header.first_seq(), now);
+                self.note_checkpoint(header, sink);
+            }
             PacketKind::EndOfSession => {
                 self.expect(header.first_seq(), now);
-                self.end.get_or_insert(header.first_seq());
+                self.note_end(header);
             }
         }
         self.finish_session(sink);
@@ -184,6 +191,9 @@ impl Arbiter {
                 sink.alarm(Alarm::DuplicateDiffers { line, first_seq });
                 return;
             }
+        }
+        if self.checkpoints.is_due(first_seq) {
+            self.note_checkpoint(packet.header(), sink);
         }
         let before = self.counters.lines[line as usize].overflow;
         let won = self.accept(first_seq, ticks, line.into(), now, sink);
@@ -263,6 +273,7 @@ impl Arbiter {
         self.stale = 0;
         self.unconfirmed = None;
         self.recent.clear();
+        self.checkpoints = Checkpoints::default();
         self.gaps.clear();
         if !planted!(AnswersKeptOverSessions) {
             self.requests.forget();
@@ -304,10 +315,12 @@ impl Arbiter {
 
     /// Ends the session followed, because another has begun: what was held is delivered, what is
     /// missing is lost by notice, up to the last seq if the publisher names it.
-    fn abandon_session(&mut self, previous: Option<(u64, u64)>, sink: &mut impl Sink) {
-        if let Some((session, last_seq)) = previous
+    fn abandon_session(&mut self, previous: Option<PreviousSession>, sink: &mut impl Sink) {
+        if let Some(PreviousSession {
+            session, last_seq, ..
+        }) = previous
             && session == self.session
-            && (self.highest..u64::MAX).contains(&last_seq)
+            && last_seq >= self.highest
         {
             let end = last_seq + 1 - u64::from(planted!(PreviousOneShort));
             self.gaps.push(Gap::new(self.highest, end, 0));
@@ -329,6 +342,9 @@ impl Arbiter {
                 gap.given_up.get_or_insert(LossReason::SessionChange);
             }
             self.drain(sink);
+            if let Some(previous) = previous {
+                self.reach_previous(&previous, sink);
+            }
         }
         self.window.forget(self.next, self.highest);
     }
@@ -382,7 +398,8 @@ impl Arbiter {
         now: u64,
         sink: &mut impl Sink,
     ) -> u64 {
-        sink.ticks(ticks, from, false);
+        self.checkpoints
+            .put_out(ticks, self.next, (from, false), sink);
         if from == Provenance::Retransmit {
             self.count_recovered(self.next, end);
         }
@@ -453,7 +470,7 @@ impl Arbiter {
                 return;
             };
             let end = self.next + run.len() as u64;
-            sink.ticks(run, from, true);
+            self.checkpoints.put_out(run, self.next, (from, true), sink);
             if !planted!(HeldNotCounted) {
                 self.counters.delivered += run.len() as u64;
             }
@@ -468,6 +485,7 @@ impl Arbiter {
     /// Gives notice that everything before `end` that was not delivered never will be: a notice
     /// for each range with one cause.
     fn lose(&mut self, end: u64, reason: LossReason, sink: &mut impl Sink) {
+        self.checkpoints.skip_to(end);
         while self.next < end {
             let first_seq = self.next;
             let held = self.window.held_until(first_seq, end);
@@ -504,6 +522,7 @@ impl Arbiter {
             && self.join.is_done()
         {
             self.ended = true;
+            self.reach_end(sink);
             sink.end_of_session(self.session, self.next - 1);
         }
     }

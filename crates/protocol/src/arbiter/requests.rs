@@ -1,6 +1,6 @@
 //! The requests under way, and what the recovery channel brings for them.
 
-use tickcast_wire::{ReplyStatus, RequestKind, Tick};
+use tickcast_wire::{Digest, ReplyStatus, RequestKind, Tick};
 
 /// Requests under way at once; the recovery channel answers them in order.
 const MAX_REQUESTS: usize = 8;
@@ -38,7 +38,9 @@ pub enum Recovered<'a> {
         session: u64,
         /// The seq it is as of.
         as_of: u64,
-        /// The rows.
+        /// The digest of all ticks up to that seq, as the server says; 0 = none.
+        digest: Digest,
+        /// The rows. Their own digest was checked by whoever received them, before the last.
         rows: &'a [Tick],
         /// Whether these are the last of the reply.
         last: bool,

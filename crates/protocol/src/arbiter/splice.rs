@@ -1,5 +1,7 @@
 //! A snapshot that is to be spliced into the stream.
 
+use tickcast_wire::PreviousSession;
+
 /// Whether a snapshot is wanted before anything more is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Join {
@@ -24,7 +26,7 @@ pub(super) struct Splice {
     pub(super) is_begun: bool,
     /// The seq that the snapshot being delivered is as of.
     pub(super) receiving: Option<u64>,
-    pub(super) previous: Option<(u64, u64)>,
+    pub(super) previous: Option<PreviousSession>,
 }
 
 impl Splice {
@@ -39,7 +41,7 @@ impl Splice {
 
 impl Join {
     /// A late joiner's wish: the state as of `at_least` or later.
-    pub(super) fn wanted(at_least: u64, previous: Option<(u64, u64)>, now: u64) -> Join {
+    pub(super) fn wanted(at_least: u64, previous: Option<PreviousSession>, now: u64) -> Join {
         Join::Wanted(Splice {
             at_least,
             since: now,

@@ -1,6 +1,6 @@
 //! What goes into the arbiter by lines, and what comes out of it to a sink.
 
-use tickcast_wire::Tick;
+use tickcast_wire::{Digest, PreviousSession, Tick};
 
 use super::Cause;
 
@@ -65,6 +65,17 @@ pub struct Loss {
     pub cause: Cause,
 }
 
+/// What the publisher says of the stream before a seq, to be compared with what was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The session.
+    pub session: u64,
+    /// The seq that comes next.
+    pub next_seq: u64,
+    /// The digest of all ticks of the session before it.
+    pub digest: Digest,
+}
+
 /// Something an operator should know; nothing that a strategy must act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alarm {
@@ -96,11 +107,12 @@ pub enum Alarm {
 /// Takes what the arbiter puts out, in order.
 ///
 /// Calls come in the order of the stream: `session`, then ticks, losses and snapshots, then
-/// `end_of_session` or the next `session`.
+/// `end_of_session` or the next `session`. A `checkpoint` speaks of exactly what was put out before
+/// it; one may follow the end of its session.
 pub trait Sink {
     /// A session starts for this subscriber at `first_seq`. `previous` is what the publisher says
-    /// of its session before: number and last seq.
-    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>);
+    /// of its session before.
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<PreviousSession>);
     /// The next ticks. They follow everything before without a hole, unless `from` is
     /// [`Provenance::Snapshot`]. `held` tells that they had to wait for ticks before them.
     fn ticks(&mut self, ticks: &[Tick], from: Provenance, held: bool);
@@ -113,6 +125,11 @@ pub trait Sink {
     /// A gap that no line was expected to fill any more is closed, so many ns after it was first
     /// seen. A figure, not part of the stream: by default nothing is done with it.
     fn healed(&mut self, _ns: u64) {}
+    /// The publisher says what the digest of everything before its next seq is; that is the seq
+    /// that comes next here, too. See [`Verifier`](crate::Verifier).
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let _ = checkpoint;
+    }
     /// Something an operator should know.
     fn alarm(&mut self, alarm: Alarm);
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tickcast_latency::stages;
 use tickcast_protocol::{Cause, Loss, LossReason, Provenance, Sink};
 use tickcast_queue::{Ring, ring};
-use tickcast_wire::{Quote, Tick, Venue};
+use tickcast_wire::{Digest, PreviousSession, Quote, Tick, Venue};
 
 use super::*;
 use crate::event::Stamps;
@@ -22,7 +22,7 @@ fn published(session: u64, seq: u64) -> Tick {
         .with_seq(seq)
         .to_words();
     if seq.is_multiple_of(3) {
-        words[0] = words[0] & !0xff | (0x80 + seq % 5);
+        words[0] = words[0] & !0xff | (0x80 + seq % 6);
     }
     Tick::from_words(words)
 }
@@ -76,7 +76,11 @@ impl Writer {
     }
 
     fn session(&mut self, first_seq: u64) {
-        let previous = self.written.last().map(|w| (w.start.session, w.end - 1));
+        let previous = self.written.last().map(|w| PreviousSession {
+            session: w.start.session,
+            last_seq: w.end - 1,
+            digest: Digest::from_value(w.end),
+        });
         let session = 1_000 + self.written.len() as u64;
         self.output.session(session, first_seq, previous);
         let start = SessionStart {
@@ -127,6 +131,16 @@ impl Writer {
         self.output.snapshot(as_of);
         let rows: Vec<Tick> = (0..rows).map(|row| published(0, row)).collect();
         self.output.ticks(&rows, Provenance::Snapshot, false);
+    }
+
+    fn checkpoint(&mut self) {
+        let written = self.current();
+        let checkpoint = Checkpoint {
+            session: written.start.session,
+            next_seq: written.end,
+            digest: Digest::from_value(written.end * 3),
+        };
+        self.output.checkpoint(&checkpoint);
     }
 
     fn end(&mut self) {
@@ -181,6 +195,15 @@ impl Seen {
             }
             Some(Event::RowsMissed) => self.rows_missed = true,
             Some(Event::Snapshot { .. }) => self.rows_wanted = true,
+            Some(Event::Checkpoint(checkpoint)) => {
+                let (start, _, next) = self.sessions.last().expect("a session first");
+                let expected = Checkpoint {
+                    session: start.session,
+                    next_seq: *next,
+                    digest: Digest::from_value(next * 3),
+                };
+                assert_eq!(checkpoint, expected, "a checkpoint out of place");
+            }
             Some(Event::End { session, last_seq }) => {
                 let (start, _, next) = self.sessions.last().expect("a session first");
                 assert_eq!((session, last_seq + 1), (start.session, *next));
@@ -211,6 +234,7 @@ enum Step {
     Ticks(u64),
     Lost(u64),
     Snapshot(u64),
+    Checkpoint,
     End,
     Read(usize),
 }
@@ -222,6 +246,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (100u64..400).prop_map(Step::Ticks),
         2 => (1u64..40).prop_map(Step::Lost),
         1 => (0u64..200).prop_map(Step::Snapshot),
+        2 => Just(Step::Checkpoint),
         1 => Just(Step::End),
         6 => (0usize..12).prop_map(Step::Read),
     ]
@@ -250,6 +275,7 @@ proptest! {
                 Step::Ticks(count) => writer.ticks(count),
                 Step::Lost(count) => writer.lost(count),
                 Step::Snapshot(rows) => writer.snapshot(rows),
+                Step::Checkpoint => writer.checkpoint(),
                 Step::End => writer.end(),
                 Step::Read(count) => {
                     (0..count).all(|_| seen.read(&mut reader));

@@ -14,7 +14,8 @@ use tickcast_subscriber::{
     Strategy, Subscriber, SubscriberConfig, ThreadConfig,
 };
 use tickcast_wire::{
-    Flags, PacketHeader, Quote, Reply, ReplyStatus, Request, RequestKind, Tick, Venue,
+    Digest, Flags, PacketHeader, PreviousSession, Quote, Reply, ReplyStatus, Request, RequestKind,
+    Tick, Venue,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -44,7 +45,7 @@ pub struct Feed {
     lines: [MulticastSender; 2],
     groups: [Group; 2],
     pub session: u64,
-    pub previous: Option<(u64, u64)>,
+    pub previous: Option<PreviousSession>,
     pub next: u64,
 }
 
@@ -113,7 +114,7 @@ impl Feed {
 
     fn complete(&self, header: PacketHeader) -> Vec<u8> {
         packet(match self.previous {
-            Some((session, last_seq)) => header.with_previous(session, last_seq),
+            Some(previous) => header.with_previous(previous),
             None => header,
         })
     }
@@ -147,7 +148,11 @@ impl Feed {
 
     /// The publisher starts anew and knows where it had ended.
     pub fn restart(&mut self) {
-        self.previous = Some((self.session, self.next - 1));
+        self.previous = Some(PreviousSession {
+            session: self.session,
+            last_seq: self.next - 1,
+            digest: Digest::default(),
+        });
         self.session += 1;
         self.next = 1;
     }
