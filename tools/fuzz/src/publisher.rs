@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tickcast_protocol::{
     Batch, PACKET_BYTES, Responder, ResponderLimits, Response, Sequencer, Snapshot,
 };
-use tickcast_wire::{Digest, Flags, Kind, Packet, Quote, ReplyStatus, Request, Tick, Venue};
+use tickcast_wire::{
+    Digest, Flags, Kind, Packet, PreviousSession, Quote, ReplyStatus, Request, Tick, Venue,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::input::Input;
@@ -15,6 +17,11 @@ use crate::valid;
 
 const SESSION: u64 = 77;
 const CHANNEL: u16 = 3;
+const PREVIOUS: PreviousSession = PreviousSession {
+    session: SESSION - 1,
+    last_seq: 5,
+    digest: Digest::from_value(6),
+};
 const LIMITS: ResponderLimits = ResponderLimits {
     store_ticks: 32,
     max_instruments: 6,
@@ -29,7 +36,7 @@ pub fn publisher(data: &[u8]) {
     let mut input = Input::new(data);
     let flow_window = input.flag().then(|| input.number());
     let mut publisher = Publisher {
-        sequencer: Sequencer::new(SESSION, CHANNEL, input.flag().then_some((SESSION - 1, 5))),
+        sequencer: Sequencer::new(SESSION, CHANNEL, input.flag().then_some(PREVIOUS)),
         batch: Batch::new(),
         responder: Responder::new(SESSION, CHANNEL, flow_window, LIMITS),
         published: Vec::new(),
@@ -172,6 +179,8 @@ impl Publisher {
                 assert_eq!(reply.count(), snapshot.rows().len() as u64);
                 let before = &self.published[..snapshot.as_of() as usize];
                 assert_eq!(snapshot.rows(), state(before));
+                assert_eq!(reply.digest(), digest(before));
+                assert_eq!(reply.rows_digest(), digest(snapshot.rows()));
                 self.keep(snapshot);
             }
             Response::Joined { reply, next_seq } => {
@@ -269,4 +278,10 @@ fn state(ticks: &[Tick]) -> Vec<Tick> {
     rows.into_values()
         .map(|tick| tick.with_flags(Flags::SNAPSHOT))
         .collect()
+}
+
+fn digest(ticks: &[Tick]) -> Digest {
+    let mut digest = Digest::default();
+    digest.update_all(ticks);
+    digest
 }

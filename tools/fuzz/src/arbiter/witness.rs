@@ -1,7 +1,7 @@
 //! The promise, held against every call of the arbiter.
 
-use tickcast_protocol::{Alarm, Loss, Provenance, Sink};
-use tickcast_wire::{Flags, Quote, Tick, Venue};
+use tickcast_protocol::{Alarm, Checkpoint, Loss, Provenance, Sink};
+use tickcast_wire::{Digest, Flags, PreviousSession, Quote, Tick, Venue};
 
 /// Instruments, in turn.
 const INSTRUMENTS: u64 = 3;
@@ -27,9 +27,13 @@ impl Truth {
 
     /// What a session says of the one before.
     #[must_use]
-    pub fn previous(&self, session: u64) -> Option<(u64, u64)> {
-        (self.names_previous && session > SESSION_STEP)
-            .then(|| (session - SESSION_STEP, self.ticks))
+    pub fn previous(&self, session: u64) -> Option<PreviousSession> {
+        let before = session.saturating_sub(SESSION_STEP);
+        (self.names_previous && before > 0).then(|| PreviousSession {
+            session: before,
+            last_seq: self.ticks,
+            digest: Truth::digest(before, self.ticks),
+        })
     }
 
     /// The tick `seq` of a session.
@@ -48,6 +52,14 @@ impl Truth {
         (first..first + count)
             .map(|seq| Truth::tick(session, seq))
             .collect()
+    }
+
+    /// The digest of the ticks of a session up to seq `last`.
+    #[must_use]
+    pub fn digest(session: u64, last: u64) -> Digest {
+        let mut digest = Digest::default();
+        digest.update_all(&Truth::range(session, 1, last));
+        digest
     }
 
     /// The state after seq `as_of`: the last tick of each instrument.
@@ -114,7 +126,7 @@ impl Witness {
 }
 
 impl Sink for Witness {
-    fn session(&mut self, session: u64, first_seq: u64, previous: Option<(u64, u64)>) {
+    fn session(&mut self, session: u64, first_seq: u64, previous: Option<PreviousSession>) {
         self.calls += 1;
         assert!(
             session > self.session,
@@ -133,9 +145,10 @@ impl Sink for Witness {
         if self.session > 0 {
             assert_eq!(first_seq, 1, "a later session is wanted from its start");
         }
-        if let Some((left, last_seq)) = previous
-            && left == self.session
+        if let Some(previous) = previous
+            && previous.session == self.session
         {
+            let (left, last_seq) = (previous.session, previous.last_seq);
             assert_eq!(
                 self.next,
                 last_seq + 1,
@@ -195,6 +208,16 @@ impl Sink for Witness {
         self.is_running();
         assert_eq!(as_of + 1, self.next, "a snapshot that does not join on");
         self.snapshot = Some((as_of, Vec::new()));
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.calls += 1;
+        let expected = Checkpoint {
+            session: self.session,
+            next_seq: self.next,
+            digest: Truth::digest(self.session, self.next - 1),
+        };
+        assert_eq!(*checkpoint, expected, "a checkpoint out of place");
     }
 
     fn end_of_session(&mut self, session: u64, last_seq: u64) {

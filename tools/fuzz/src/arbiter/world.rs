@@ -1,7 +1,7 @@
 //! An arbiter, what happens to it, and what must hold after each event.
 
 use tickcast_protocol::{Arbiter, ArbiterConfig, Line, Recovered, Start};
-use tickcast_wire::{PacketHeader, ReplyStatus, Request, RequestKind, Tick};
+use tickcast_wire::{Digest, PacketHeader, ReplyStatus, Request, RequestKind, Tick};
 use zerocopy::IntoBytes;
 
 use super::witness::{Truth, Witness};
@@ -207,10 +207,13 @@ impl World {
 
     fn send(&mut self, line: Line, session: u64, header: PacketHeader, ticks: &[Tick]) {
         let header = match self.truth.previous(session) {
-            Some((before, last_seq)) => header.with_previous(before, last_seq),
+            Some(previous) => header.with_previous(previous),
             None => header,
         };
-        let header = header.with_ts_sent(SENT);
+        let before = (header.first_seq() - 1).min(self.truth.ticks);
+        let header = header
+            .with_ts_sent(SENT)
+            .with_digest(Truth::digest(session, before));
         let bytes = [header.as_bytes(), ticks.as_bytes()].concat();
         assert!(valid::is_packet(&bytes));
         self.arbiter
@@ -305,6 +308,7 @@ impl World {
             id: asked.request.id(),
             session,
             as_of,
+            digest: Truth::digest(session, as_of),
             rows: &rows[..count],
             last,
         };
@@ -349,6 +353,7 @@ impl World {
                 id,
                 session,
                 as_of: self.truth.ticks,
+                digest: Digest::default(),
                 rows: &Truth::range(session, 1, 1),
                 last: true,
             }),
@@ -357,6 +362,7 @@ impl World {
                 id,
                 session: session + 1,
                 as_of: self.truth.ticks,
+                digest: Digest::default(),
                 rows: &Truth::state(session, self.truth.ticks),
                 last: true,
             }),
