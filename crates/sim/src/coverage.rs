@@ -60,6 +60,8 @@ happenings! {
     Overrun,
     /// The publisher restarted under an open connection.
     ConnectionReset,
+    /// Rows of a session that was over arrived.
+    AnswerAfterRestart,
     /// The header of a reply was not one of an answer.
     WrongReply,
     /// The rows of a retransmit were not those asked for.
@@ -146,6 +148,8 @@ happenings! {
     Calm,
     /// A run in which one line had no fault.
     CleanLine,
+    /// A run in which the recovery channel had no fault.
+    SoundRecovery,
 }
 
 /// How often each [`Happening`] happened.

@@ -11,6 +11,9 @@ pub(crate) const MS: u64 = 1_000_000;
 /// The most packets lost in a row.
 pub(crate) const BURST_MAX: u64 = 44;
 
+/// How many runs in a hundred are long ones.
+const LONG_PERCENT: u32 = 35;
+
 /// What a way of packets does to them. Rates are in parts of a million packets.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PathFaults {
@@ -102,13 +105,21 @@ pub(crate) struct Mix {
     pub(crate) clean_line: Option<Line>,
     /// Nothing at all is done.
     pub(crate) is_calm: bool,
+    /// Nothing is done to the recovery channel, and the server has all there is to ask for.
+    pub(crate) is_sound: bool,
 }
 
 impl Mix {
     pub(crate) fn draw(random: &mut Random) -> Mix {
-        let ticks = random.spread(128, 4_096);
+        // Short runs are the most common: most of what can go wrong needs few ticks.
+        let ticks = if random.percent(LONG_PERCENT) {
+            random.spread(128, 4_096)
+        } else {
+            random.spread(16, 512)
+        };
         let count = random.pick(&[1, 1, 2, 2, 3, 4]);
         let is_calm = random.percent(3);
+        let is_sound = random.percent(10);
         let clean_line = random.percent(12).then(|| random.pick(&[Line::A, Line::B]));
         let mut mix = Mix {
             ticks,
@@ -147,10 +158,14 @@ impl Mix {
             outages: Vec::new(),
             clean_line,
             is_calm,
+            is_sound,
         };
         mix.draw_events(random);
         if mix.limits.max_instruments < mix.instruments as usize && !random.percent(5) {
             mix.limits.max_instruments = mix.instruments as usize;
+        }
+        if is_sound {
+            mix.spare_recovery();
         }
         if let Some(line) = clean_line {
             mix.spare_line(line);
@@ -205,6 +220,23 @@ impl Mix {
         self.arbiter.line_patience = self.arbiter.line_patience.max(10 * MS);
         // Longer than the longest silence between heartbeats: else a silent line passes for dead.
         self.arbiter.line_down_after = 3_000 * MS;
+    }
+
+    fn spare_recovery(&mut self) {
+        self.recovery = RecoveryFaults::default();
+        self.restarts.clear();
+        for outage in &mut self.outages {
+            outage.recovery = false;
+        }
+        self.round_trip = self.round_trip.min(200 * US);
+        self.chunk = self.chunk.max(64);
+        self.chunk_time = self.chunk_time.min(20 * US);
+        self.patience = 1_000 * MS;
+        self.limits.store_ticks = self.ticks as usize;
+        self.limits.max_instruments = self.instruments as usize;
+        self.arbiter.recovery = true;
+        self.arbiter.tries = 6;
+        self.arbiter.recovery_deadline = 2_000 * MS;
     }
 
     fn spare_everything(&mut self) {

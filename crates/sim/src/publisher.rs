@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use tickcast_protocol::{
-    Batch, Heartbeat, PACKET_BYTES, Responder, ResponderLimits, Response, Sequencer, Store,
+    Batch, Heartbeat, LONGEST_HEARTBEAT_NS, PACKET_BYTES, Responder, ResponderLimits, Response,
+    Sequencer, Snapshot, Store,
 };
-use tickcast_wire::{Digest, PreviousSession, Request, Tick};
+use tickcast_wire::{Digest, Packet, PreviousSession, ReplyStatus, Request, RequestKind, Tick};
 use zerocopy::IntoBytes;
 
 /// Where the virtual clock begins, in ns since the Unix epoch.
@@ -36,7 +38,16 @@ pub(crate) struct Publisher {
     responder: Responder,
     /// When the server has the ticks up to which seq.
     on_the_way: VecDeque<(u64, usize)>,
-    clock_off: i64,
+    /// How many ticks the server has.
+    stored: u64,
+    limits: ResponderLimits,
+    /// Snapshots given out, as long as somebody holds them.
+    given: Vec<Weak<Snapshot>>,
+    pub(crate) clock_off: i64,
+    /// When anything was sent last.
+    sent_at: u64,
+    /// What this half of the protocol did wrong first.
+    pub(crate) violation: Option<String>,
 }
 
 impl Publisher {
@@ -69,7 +80,12 @@ impl Publisher {
             batch: Batch::new(),
             responder: Responder::new(number, CHANNEL, None, limits),
             on_the_way: VecDeque::new(),
+            stored: 0,
+            limits,
+            given: Vec::new(),
             clock_off,
+            sent_at: now,
+            violation: None,
         }
     }
 
@@ -100,9 +116,11 @@ impl Publisher {
         let due = self.wall(now);
         self.sequencer.fill(ticks, |_| Some(due), &mut self.batch);
         self.batch.stamp(due + 1);
+        self.check_batch(ticks, due, session);
         for packet in self.batch.packets() {
             session.ticks.extend_from_slice(packet);
         }
+        self.note_sent(now);
         self.heartbeats.handle_data(now);
         self.on_the_way.push_back((now + lag, session.ticks.len()));
         let packets = self.batch.bytes().chunks(PACKET_BYTES);
@@ -114,18 +132,25 @@ impl Publisher {
     }
 
     /// A heartbeat, if one is due.
-    pub(crate) fn beat(&mut self, now: u64) -> Option<Datagram> {
-        let is_due = self.heartbeats.poll(now);
-        is_due.then(|| self.heartbeat(now))
+    pub(crate) fn beat(&mut self, session: &Session, now: u64) -> Option<Datagram> {
+        if !self.heartbeats.poll(now) {
+            return None;
+        }
+        self.note_sent(now);
+        let datagram = self.heartbeat(now);
+        self.check_next_seq(&datagram, session);
+        Some(datagram)
     }
 
     pub(crate) fn heartbeat(&self, now: u64) -> Datagram {
         self.sequencer.heartbeat(self.wall(now)).as_bytes().into()
     }
 
-    pub(crate) fn end_of_session(&self, now: u64) -> Datagram {
+    pub(crate) fn end_of_session(&mut self, session: &Session, now: u64) -> Datagram {
         let header = self.sequencer.end_of_session(self.wall(now));
-        header.as_bytes().into()
+        let datagram: Datagram = header.as_bytes().into();
+        self.check_next_seq(&datagram, session);
+        datagram
     }
 
     /// What the server answers.
@@ -134,11 +159,15 @@ impl Publisher {
             && at <= now
         {
             self.on_the_way.pop_front();
-            let stored = self.responder.store().next_seq() as usize - 1;
-            let appended = self.responder.append(&session.ticks[stored..end]);
+            let appended = self
+                .responder
+                .append(&session.ticks[self.stored as usize..end]);
             debug_assert_eq!(appended, Ok(()), "the simulation feeds it in order");
+            self.stored = end as u64;
         }
-        self.responder.respond(request, now)
+        let response = self.responder.respond(request, now);
+        self.check_response(request, &response);
+        response
     }
 }
 
@@ -147,4 +176,109 @@ pub(crate) fn digest(ticks: &[Tick]) -> Digest {
     let mut digest = Digest::default();
     digest.update_all(ticks);
     digest
+}
+
+/// What the publisher's half of the protocol must keep to, by the plainest means.
+impl Publisher {
+    fn fail(&mut self, what: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(format!("publisher: {}", what()));
+        }
+    }
+
+    /// Never silent for longer than the longest distance of heartbeats.
+    fn note_sent(&mut self, now: u64) {
+        let silent = now - self.sent_at;
+        if silent > LONGEST_HEARTBEAT_NS {
+            self.fail(|| format!("nothing was sent for {silent} ns"));
+        }
+        self.sent_at = now;
+    }
+
+    /// A batch has the ticks that were to be published, only numbered and with their due time.
+    fn check_batch(&mut self, ticks: &[Tick], due: u64, session: &Session) {
+        let mut next = session.ticks.len() as u64 + 1;
+        let mut left = ticks.iter();
+        let mut wrong = None;
+        for packet in self.batch.bytes().chunks(PACKET_BYTES) {
+            let Ok(packet) = Packet::parse(packet) else {
+                wrong = Some(format!("a packet from seq {next} on that nobody can read"));
+                break;
+            };
+            for tick in packet.ticks() {
+                let expected = left.next().map(|it| it.with_seq(next).with_ts_due(due));
+                if Some(*tick) != expected {
+                    wrong.get_or_insert(format!("sends {tick:?} as seq {next}"));
+                }
+                next += 1;
+            }
+        }
+        if let Some(wrong) = wrong.or(left.next().map(|it| format!("does not send {it:?}"))) {
+            self.fail(|| wrong);
+        }
+    }
+
+    /// A heartbeat and the end of session name the seq after the last that was sent.
+    fn check_next_seq(&mut self, datagram: &Datagram, session: &Session) {
+        let named = Packet::parse(datagram).map_or(0, |packet| packet.header().first_seq());
+        let next = session.ticks.len() as u64 + 1;
+        if named != next {
+            self.fail(|| format!("names seq {named} as next, it is {next}"));
+        }
+    }
+
+    fn check_response(&mut self, request: &Request, response: &Response) {
+        let is_right = match (request.check(), response) {
+            (Ok(RequestKind::Retransmit), response) => match self.refusal(request) {
+                Some(refusal) => is_refused(response, refusal),
+                None => matches!(response, Response::Retransmit { first_seq, count, .. }
+                    if (*first_seq, *count) == (request.first_seq(), request.count())),
+            },
+            (Ok(RequestKind::Snapshot), Response::Snapshot { snapshot, .. }) => {
+                (request.first_seq()..=self.stored).contains(&snapshot.as_of())
+                    && [0, self.session()].contains(&request.session())
+                    && self.count_snapshot(snapshot) <= self.limits.snapshots_alive
+            }
+            (_, Response::Refused(..)) => true,
+            _ => false,
+        };
+        if !is_right {
+            let stored = self.stored;
+            self.fail(|| format!("has {stored} ticks and answers {request:?} with {response:?}"));
+        }
+    }
+
+    /// Why a retransmit cannot be served, if it cannot.
+    fn refusal(&self, request: &Request) -> Option<(ReplyStatus, u64)> {
+        let (first, count, next) = (request.first_seq(), request.count(), self.stored + 1);
+        let oldest = next.saturating_sub(self.limits.store_ticks as u64).max(1);
+        if request.session() != self.session() {
+            Some((ReplyStatus::OtherSession, self.session()))
+        } else if count > self.limits.ticks_per_request {
+            Some((ReplyStatus::TooLarge, self.limits.ticks_per_request))
+        } else if first < oldest {
+            Some((ReplyStatus::TooOld, oldest))
+        } else if first + count > next {
+            Some((ReplyStatus::NotYet, next))
+        } else {
+            None
+        }
+    }
+
+    /// How many snapshots are in memory with this one.
+    fn count_snapshot(&mut self, snapshot: &Arc<Snapshot>) -> usize {
+        self.given.retain(|given| given.strong_count() > 0);
+        let is_new = !self
+            .given
+            .iter()
+            .any(|given| std::ptr::eq(given.as_ptr(), Arc::as_ptr(snapshot)));
+        if is_new {
+            self.given.push(Arc::downgrade(snapshot));
+        }
+        self.given.len()
+    }
+}
+
+fn is_refused(response: &Response, (status, detail): (ReplyStatus, u64)) -> bool {
+    matches!(response, Response::Refused(given, reply) if (*given, reply.detail()) == (status, detail))
 }

@@ -11,6 +11,7 @@ use crate::coverage::{Coverage, Happening};
 use crate::mix::{Mix, RecoveryFaults, US};
 use crate::publisher::{Publisher, Session};
 use crate::random::Random;
+use crate::state::state_at;
 use crate::trace::{Trace, Who};
 
 /// Requests that may wait for the client.
@@ -93,6 +94,7 @@ pub(crate) struct Around<'a> {
     pub(crate) coverage: &'a mut Coverage,
     pub(crate) trace: &'a mut Trace,
     pub(crate) who: Who,
+    pub(crate) violation: &'a mut Option<String>,
 }
 
 /// What comes next on the connection.
@@ -141,16 +143,17 @@ pub(crate) struct Client {
     reading: Option<Reading>,
 }
 
-/// A status that is not true, and its detail; `TooLarge` is left out, for it is believed for good.
+/// A status that is not true, and its detail.
 fn untrue_status(session: u64, random: &mut Random) -> (ReplyStatus, u64) {
     let other_session = session + 1 + random.below(9);
-    match random.below(7) {
+    match random.below(8) {
         0 => (ReplyStatus::TooOld, random.any()),
         1 => (ReplyStatus::NotYet, random.below(100)),
         2 => (ReplyStatus::NotYet, random.any()),
         3 => (ReplyStatus::OtherSession, other_session),
         4 => (ReplyStatus::Malformed, 0),
         5 => (ReplyStatus::Busy, u64::MAX),
+        6 => (ReplyStatus::TooLarge, random.below(64)),
         _ => (ReplyStatus::FlowControlOff, 0),
     }
 }
@@ -371,10 +374,35 @@ impl Client {
         (Vec::new(), around.mix.round_trip)
     }
 
+    /// What was on the way already when the publisher restarted: it may come after the first
+    /// packets of the new session.
+    fn late_rows(&self, why: Happening, around: &mut Around<'_>) -> Vec<Answer> {
+        let old = |number: u64| around.history.iter().find(|it| it.number == number);
+        let Some(reading) = self
+            .reading
+            .as_ref()
+            .filter(|_| why == Happening::ConnectionReset)
+        else {
+            return Vec::new();
+        };
+        let Some(session) = self.connected_to.and_then(old) else {
+            return Vec::new();
+        };
+        if !matches!(reading.body, Body::Store) || around.random.percent(50) {
+            return Vec::new();
+        }
+        around.coverage.saw(Happening::AnswerAfterRestart);
+        let count = (reading.count - reading.row).min(around.mix.chunk);
+        let from = (reading.first_seq + reading.row) as usize - 1;
+        let rows = session.ticks[from..from + count as usize].to_vec();
+        vec![part(reading, rows, reading.row + count == reading.count)]
+    }
+
     /// The next rows arrive.
     fn read(&mut self, around: &mut Around<'_>) -> (Vec<Answer>, u64) {
         if let Some((why, after)) = self.broken(around) {
-            return (Vec::new(), self.give_up(why, after, around));
+            let late = self.late_rows(why, around);
+            return (late, self.give_up(why, after, around));
         }
         let Some(mut reading) = self.reading.take() else {
             self.next = self.after_answer();
@@ -446,7 +474,13 @@ fn spoil(lie: u64, reading: &mut Reading, around: &mut Around<'_>) {
             around.coverage.saw(Happening::WrongSnapshot);
             match lie {
                 4 if reading.request.first_seq() > 0 => {
+                    let Some(session) = around.history.last() else {
+                        return;
+                    };
+                    let rows = state_at(&session.ticks, reading.request.first_seq() - 1);
                     reading.first_seq = reading.request.first_seq() - 1;
+                    reading.count = rows.len() as u64;
+                    reading.body = Body::Rows(rows);
                 }
                 5 if !snapshot.rows().is_empty() => {
                     let unflag = |row: &Tick| {
@@ -480,15 +514,22 @@ fn wrong_header(lie: u64, request: &Request, reply: &Reply) -> Reply {
 }
 
 /// The next `count` rows; `None` if the store has overwritten them.
-fn rows(reading: &Reading, count: u64, around: &Around<'_>) -> Option<Vec<Tick>> {
+fn rows(reading: &Reading, count: u64, around: &mut Around<'_>) -> Option<Vec<Tick>> {
     let (from, end) = (reading.row as usize, (reading.row + count) as usize);
     match &reading.body {
         Body::Rows(rows) => Some(rows[from..end].to_vec()),
         Body::Snapshot(snapshot) => Some(snapshot.rows()[from..end].to_vec()),
         Body::Store => {
             let store = around.publisher.as_ref()?.store();
-            let (head, tail) = store.range(reading.first_seq + reading.row, count).ok()?;
-            Some([head, tail].concat())
+            let first = reading.first_seq + reading.row;
+            let (head, tail) = store.range(first, count).ok()?;
+            let rows = [head, tail].concat();
+            let published = &around.history.last()?.ticks[first as usize - 1..];
+            if rows[..] != published[..rows.len()] {
+                let what = || format!("publisher: seqs from {first} on are not kept as published");
+                around.violation.get_or_insert_with(what);
+            }
+            Some(rows)
         }
     }
 }

@@ -54,6 +54,10 @@ impl Gaps {
         }
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Gap>()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -127,6 +127,16 @@ impl Arbiter {
         self.window.held()
     }
 
+    /// Memory taken for what is held, missing, asked for and compared, in bytes: from the start to
+    /// the end the same.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.window.memory_bytes()
+            + self.gaps.memory_bytes()
+            + self.requests.memory_bytes()
+            + self.recent.memory_bytes()
+    }
+
     /// Takes in a datagram that arrived on a line.
     #[inline]
     pub fn handle_datagram(&mut self, line: Line, bytes: &[u8], now: u64, sink: &mut impl Sink) {

@@ -36,6 +36,10 @@ impl Recent {
         }
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.seen)
+    }
+
     pub(super) fn clear(&mut self) {
         self.seen.fill(Seen::default());
     }

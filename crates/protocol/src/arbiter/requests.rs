@@ -101,6 +101,10 @@ impl Requests {
         }
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.asked.capacity() * size_of::<Asked>()
+    }
+
     /// The channel failed: it is left alone for a while that doubles with each failure in a row,
     /// so that many gaps together ask a dead server no more often than one would.
     pub(super) fn note_failure(&mut self, now: u64, first_delay: u64) {

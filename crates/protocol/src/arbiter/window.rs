@@ -28,6 +28,10 @@ impl Window {
         self.slots.len()
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.slots) + size_of_val(&*self.from)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.held == 0
     }

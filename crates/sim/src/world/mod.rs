@@ -26,6 +26,10 @@ const SILENCE: u64 = 1_500 * MS;
 const END_EVERY_MAX: u64 = 1_000 * MS;
 /// A subscriber that is called so often without a deadline ahead of it is stuck.
 const STUCK: u32 = 1_000;
+/// More requests than may be under way cannot be made at the same instant.
+const REQUESTS_AT_ONCE: u64 = 32;
+/// After so many events it is tried whether anything is due before the deadline.
+const PROBE_EVERY: u64 = 8;
 /// A subscriber makes at most as many requests as it has tries for each tick that it passed, one
 /// each time that it may have been told to wait, and these.
 const REQUESTS_ALWAYS: u64 = 64;
@@ -101,6 +105,8 @@ struct Subscriber {
     last_mile: [Way; 2],
     wake_at: Option<u64>,
     stuck: u32,
+    /// What its arbiter took at the start, in bytes.
+    memory: usize,
     /// Session and first seq of the last request.
     asked: Option<(u64, u64)>,
     /// Ticks that were published before it started.
@@ -154,6 +160,7 @@ impl<T: Tap> World<T> {
             last_mile: mix.last_mile.map(Way::new),
             wake_at: None,
             stuck: 0,
+            memory: 0,
             asked: None,
             published_before: 0,
             started_at: 0,
@@ -204,6 +211,11 @@ impl<T: Tap> World<T> {
         while let Some(Reverse(entry)) = self.queue.pop() {
             self.trace.now = entry.at;
             self.handle(entry.event);
+            if let Some(publisher) = &mut self.publisher
+                && let Some(what) = publisher.violation.take()
+            {
+                self.violation.get_or_insert(what);
+            }
             if self.violation.is_some() || self.is_over() {
                 break;
             }

@@ -1,9 +1,9 @@
 //! The subscribers' side of a run: what arrives, what they ask, and when they are called.
 
 use tickcast_protocol::{Arbiter, Line, Recovered};
-use tickcast_wire::Packet;
+use tickcast_wire::{Packet, Request, RequestKind};
 
-use super::{Event, STUCK, Subscriber, World};
+use super::{Event, PROBE_EVERY, REQUESTS_AT_ONCE, STUCK, Subscriber, World};
 use crate::checker::{Checker, Checking, Tap};
 use crate::coverage::Happening;
 use crate::mix::US;
@@ -22,7 +22,9 @@ impl<T: Tap> World<T> {
         }
         self.trace
             .note(Who::Subscriber(to), ("Starts", subscriber.life));
-        subscriber.arbiter = Some(Arbiter::new(subscriber.config));
+        let arbiter = Arbiter::new(subscriber.config);
+        subscriber.memory = arbiter.memory_bytes();
+        subscriber.arbiter = Some(arbiter);
         subscriber.checker = Checker::default();
         subscriber.client = Client::new();
         subscriber.wake_at = None;
@@ -124,6 +126,7 @@ impl<T: Tap> World<T> {
             coverage: &mut self.coverage,
             trace: &mut self.trace,
             who: Who::Server(to),
+            violation: &mut self.violation,
         };
         let (answers, delay) = self.subscribers[to].client.step(&mut around);
         if let Some(delay) = delay {
@@ -164,6 +167,10 @@ impl<T: Tap> World<T> {
         if arbiter.held() > room {
             violation.get_or_insert(format!("{} ticks held, room is {room}", arbiter.held()));
         }
+        let (memory, taken) = (arbiter.memory_bytes(), subscriber.memory);
+        if memory != taken {
+            violation.get_or_insert(format!("{memory} bytes of memory, {taken} at the start"));
+        }
         let deadline = arbiter.next_deadline();
         if deadline.is_some_and(|at| at <= now) {
             subscriber.stuck += 1;
@@ -188,29 +195,74 @@ impl<T: Tap> World<T> {
 
     fn pass_requests_on(&mut self, to: usize) {
         let now = self.now();
+        let mut made = 0;
         while let Some(arbiter) = &mut self.subscribers[to].arbiter
             && let Some(request) = arbiter.poll_request(now)
         {
-            let range = (request.session(), request.first_seq());
-            let what = ("Asks", request.check().ok(), range, request.count());
-            self.trace.note(Who::Subscriber(to), what);
-            self.requests += 1;
-            let same = |it: &Subscriber| it.asked == Some(range);
-            let (before, from) = self.subscribers.split_at(to);
-            if before.iter().chain(&from[1..]).any(same) {
-                self.coverage.saw(Happening::SameRangeAsked);
+            made += 1;
+            let next = arbiter.next_seq();
+            if let Some(what) = wrong_request(&request, next, made) {
+                self.violation
+                    .get_or_insert(format!("subscriber {to}: {what}"));
+                return;
             }
-            let subscriber = &mut self.subscribers[to];
-            subscriber.asked = Some(range);
-            let life = subscriber.life;
-            match subscriber.client.ask(request) {
-                Ok(true) => self.after(US, Event::Step { to, life }),
-                Ok(false) => {}
-                Err(request) => self.call(to, |arbiter, sink, now| {
-                    let failed = Recovered::Failed { id: request.id() };
-                    arbiter.handle_recovered(failed, now, sink);
-                }),
-            }
+            self.pass_on(to, request);
         }
+        self.probe(to);
+    }
+
+    /// Nothing may be due before the deadline that is named: this is tried now and then.
+    fn probe(&mut self, to: usize) {
+        let Some(arbiter) = &mut self.subscribers[to].arbiter else {
+            return;
+        };
+        let deadline = arbiter.next_deadline();
+        if self.order % PROBE_EVERY > 0 || deadline.is_some_and(|at| at <= self.trace.now) {
+            return;
+        }
+        let before = deadline.map_or(u64::MAX / 2, |at| at - 1);
+        if let Some(request) = arbiter.poll_request(before) {
+            self.violation.get_or_insert(format!(
+                "subscriber {to}: {request:?} is due by {before}, the deadline is {deadline:?}"
+            ));
+        }
+    }
+
+    fn pass_on(&mut self, to: usize, request: Request) {
+        let range = (request.session(), request.first_seq());
+        let what = ("Asks", request.check().ok(), range, request.count());
+        self.trace.note(Who::Subscriber(to), what);
+        self.requests += 1;
+        let same = |it: &Subscriber| it.asked == Some(range);
+        let (before, from) = self.subscribers.split_at(to);
+        if before.iter().chain(&from[1..]).any(same) {
+            self.coverage.saw(Happening::SameRangeAsked);
+        }
+        let subscriber = &mut self.subscribers[to];
+        subscriber.asked = Some(range);
+        let life = subscriber.life;
+        match subscriber.client.ask(request) {
+            Ok(true) => self.after(US, Event::Step { to, life }),
+            Ok(false) => {}
+            Err(request) => self.call(to, |arbiter, sink, now| {
+                let failed = Recovered::Failed { id: request.id() };
+                arbiter.handle_recovered(failed, now, sink);
+            }),
+        }
+    }
+}
+
+/// What is wrong with a request, one of `made` at the same instant, when `next` is the next seq.
+fn wrong_request(request: &Request, next: u64, made: u64) -> Option<String> {
+    if made > REQUESTS_AT_ONCE {
+        return Some(format!("{made} requests at the same instant"));
+    }
+    match request.check() {
+        Err(error) => Some(format!("a request that no server takes: {error}")),
+        Ok(RequestKind::Retransmit) if request.first_seq() < next => {
+            let first = request.first_seq();
+            Some(format!("asks for seq {first} again, seq {next} is next"))
+        }
+        Ok(_) => None,
     }
 }

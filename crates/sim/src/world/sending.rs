@@ -61,10 +61,11 @@ impl<T: Tap> World<T> {
         let is_over = self.stopped_at.is_some();
         let now = self.now();
         let serving = self.publisher.as_mut().filter(|it| it.session() == session);
-        let Some(publisher) = serving.filter(|_| !is_over) else {
+        let (Some(publisher), Some(history)) = (serving.filter(|_| !is_over), self.history.last())
+        else {
             return;
         };
-        let beat = publisher.beat(now);
+        let beat = publisher.beat(history, now);
         let due = publisher.heartbeat_due();
         self.at(due, Event::Beat { session });
         if let Some(datagram) = beat {
@@ -97,7 +98,8 @@ impl<T: Tap> World<T> {
     }
 
     fn stop_publisher(&mut self, restart: Restart) {
-        let Some(publisher) = self.publisher.take() else {
+        let (Some(mut publisher), Some(session)) = (self.publisher.take(), self.history.last_mut())
+        else {
             return;
         };
         self.trace.note(Who::Publisher, ("Stops", restart.is_clean));
@@ -107,10 +109,9 @@ impl<T: Tap> World<T> {
             Happening::RestartUnnamed
         });
         if restart.is_clean {
-            if let Some(session) = self.history.last_mut() {
-                session.has_ended = true;
-            }
-            let datagram = publisher.end_of_session(self.now());
+            session.has_ended = true;
+            let datagram = publisher.end_of_session(session, self.trace.now);
+            self.violation = self.violation.take().or(publisher.violation.take());
             self.send(Line::A, &datagram);
             self.send(Line::B, &datagram);
         }
@@ -147,10 +148,10 @@ impl<T: Tap> World<T> {
     }
 
     pub(super) fn end(&mut self, wait: u64) {
-        let Some(publisher) = &self.publisher else {
+        let (Some(publisher), Some(session)) = (&mut self.publisher, self.history.last()) else {
             return;
         };
-        let datagram = publisher.end_of_session(self.now());
+        let datagram = publisher.end_of_session(session, self.trace.now);
         self.send(Line::A, &datagram);
         self.send(Line::B, &datagram);
         let wait_next = (wait * 2).min(END_EVERY_MAX);

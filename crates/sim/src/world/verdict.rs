@@ -85,6 +85,19 @@ impl<T: Tap> World<T> {
                 ));
             }
         }
+        if self.mix.is_sound {
+            self.coverage.saw(Happening::SoundRecovery);
+            let lost = counters.lost;
+            if lost > 0 {
+                violation = Some(format!(
+                    "{lost} ticks lost, the recovery channel has no fault"
+                ));
+            }
+        }
+        let lies = counters.recovery_lies;
+        if lies > 0 && self.mix.recovery.lie == 0 {
+            violation = Some(format!("{lies} lies counted, none was told"));
+        }
         if self.mix.is_calm {
             self.coverage.saw(Happening::Calm);
             if requests > 0 || counters.gaps > 0 || counters.lost > 0 {
