@@ -237,15 +237,21 @@ impl Arbiter {
 
     /// Counts the ticks `first .. end` that a retransmit brought and that had not arrived.
     pub(super) fn count_recovered(&mut self, first: u64, end: u64) {
+        // Beyond the window nothing is held: its slots are those of earlier seqs.
+        let reach = self.next.saturating_add(self.window.len() as u64);
         let mut seq = first;
         while seq < end {
-            let held = self.window.held_until(seq, end);
+            let held = self.window.held_until(seq, end.min(reach));
             if held > seq {
                 seq = held;
                 continue;
             }
             let (cause, until) = self.cause_of(seq);
-            let until = self.window.missing_until(seq, until.min(end));
+            let until = if seq < reach {
+                self.window.missing_until(seq, until.min(end).min(reach))
+            } else {
+                until.min(end)
+            };
             self.counters.recovered.add(cause, until - seq);
             seq = until;
         }

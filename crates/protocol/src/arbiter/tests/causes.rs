@@ -206,3 +206,21 @@ fn more_jumps_than_are_remembered_count_as_the_networks() {
     assert!(recovered.get(Cause::LineA) > 500, "{recovered:?}");
     assert!(recovered.get(Cause::SocketOverflow) >= 64, "{recovered:?}");
 }
+
+#[test]
+fn a_reply_longer_than_the_hold_window_is_counted_whole() {
+    let mut bench = Bench::new(ArbiterConfig {
+        start: Start::Seq(1),
+        hold_ticks: 4,
+        ..ArbiterConfig::default()
+    });
+    bench.both(&data(1, 1));
+    bench.both(&data(4, 1));
+    // 4 is held in the slot that 8 would have.
+    let ticks: Vec<Tick> = (2..14).map(published).collect();
+    let from = Provenance::Retransmit;
+    let new = bench
+        .arbiter
+        .accept(2, &ticks, from, bench.now, &mut bench.trace);
+    assert_eq!((new, bench.arbiter.counters().recovered.total()), (11, 11));
+}
