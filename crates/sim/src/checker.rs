@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use tickcast_protocol::{Alarm, Arbiter, CauseCounts, Loss, LossReason, Provenance, Sink};
+use tickcast_protocol::{
+    Alarm, Arbiter, CauseCounts, Checkpoint, Loss, LossReason, Provenance, Sink,
+};
 use tickcast_wire::{PreviousSession, Tick};
 
 use crate::coverage::{Coverage, Happening};
@@ -336,6 +338,22 @@ impl<T: Tap> Sink for Checking<'_, T> {
             checker.fail(|| "a session ended twice".into());
         }
         checker.has_ended = true;
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let (next_seq, digest) = (checkpoint.next_seq, checkpoint.digest);
+        self.trace
+            .note(self.who, ("Checkpoint", next_seq, digest.value()));
+        self.coverage.saw(Happening::Checkpoint);
+        let checker = &mut *self.checker;
+        let session = published(self.history, checkpoint.session);
+        let expected = session.and_then(|it| it.digests.get(next_seq.wrapping_sub(1) as usize));
+        let is_here = (checkpoint.session, next_seq) == (checker.session, checker.next);
+        if expected != Some(&digest) || !is_here {
+            let next = checker.next;
+            checker
+                .fail(|| format!("{checkpoint:?}, but seq {next} is next and it is {expected:?}"));
+        }
     }
 
     fn alarm(&mut self, alarm: Alarm) {

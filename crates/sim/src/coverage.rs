@@ -108,6 +108,8 @@ happenings! {
     LostSnapshot,
     /// Ticks were lost: a new session.
     LostSessionChange,
+    /// The digest of the stream so far was put out, and is right.
+    Checkpoint,
     /// Alarm: a line is silent.
     LineDown,
     /// Alarm: a line is back.

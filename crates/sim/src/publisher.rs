@@ -27,7 +27,25 @@ pub(crate) struct Session {
     pub(crate) previous: Option<PreviousSession>,
     /// Tick `n` has seq `n + 1`.
     pub(crate) ticks: Vec<Tick>,
+    /// The digest of all ticks before seq `n + 1`.
+    pub(crate) digests: Vec<Digest>,
     pub(crate) has_ended: bool,
+}
+
+impl Session {
+    fn add(&mut self, ticks: &[Tick]) {
+        self.ticks.extend_from_slice(ticks);
+        let mut digest = self.digest();
+        self.digests.extend(ticks.iter().map(|tick| {
+            digest.update(tick);
+            digest
+        }));
+    }
+
+    /// The digest of all of it so far.
+    fn digest(&self) -> Digest {
+        self.digests.last().copied().unwrap_or_default()
+    }
 }
 
 /// One life of the publisher.
@@ -66,12 +84,13 @@ impl Publisher {
         let previous = previous.map(|last| PreviousSession {
             session: last.number,
             last_seq: last.ticks.len() as u64,
-            digest: digest(&last.ticks),
+            digest: last.digest(),
         });
         history.push(Session {
             number,
             previous,
             ticks: Vec::new(),
+            digests: vec![Digest::default()],
             has_ended: false,
         });
         Publisher {
@@ -118,7 +137,7 @@ impl Publisher {
         self.batch.stamp(due + 1);
         self.check_batch(ticks, due, session);
         for packet in self.batch.packets() {
-            session.ticks.extend_from_slice(packet);
+            session.add(packet);
         }
         self.note_sent(now);
         self.heartbeats.handle_data(now);
@@ -169,13 +188,6 @@ impl Publisher {
         self.check_response(request, &response);
         response
     }
-}
-
-/// The digest of these ticks.
-pub(crate) fn digest(ticks: &[Tick]) -> Digest {
-    let mut digest = Digest::default();
-    digest.update_all(ticks);
-    digest
 }
 
 /// What the publisher's half of the protocol must keep to, by the plainest means.

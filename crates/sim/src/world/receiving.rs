@@ -217,7 +217,9 @@ impl<T: Tap> World<T> {
             return;
         };
         let deadline = arbiter.next_deadline();
-        if self.order % PROBE_EVERY > 0 || deadline.is_some_and(|at| at <= self.trace.now) {
+        if !self.order.is_multiple_of(PROBE_EVERY)
+            || deadline.is_some_and(|at| at <= self.trace.now)
+        {
             return;
         }
         let before = deadline.map_or(u64::MAX / 2, |at| at - 1);
