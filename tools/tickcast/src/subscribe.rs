@@ -1,5 +1,6 @@
 //! `tickcast subscribe`: a feed to a strategy, a file, or the screen.
 
+mod overflow;
 mod report;
 
 use std::io::{self, Write};
@@ -19,6 +20,7 @@ use tickcast_tickfile::TickWriter;
 use tickcast_wire::Symbol;
 use tracing::info;
 
+use self::overflow::Overflow;
 use crate::Outcome;
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
 use crate::interrupt::Interrupt;
@@ -235,8 +237,16 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     if !args.json {
         show::to_stdout(|out| introduce(out, args, &subscriber))?;
     }
-    watch(args, &mut subscriber, &mut measure, &interrupt)?;
+    let mut overflow = Overflow::new(subscriber.receive_buffers());
+    watch(
+        args,
+        &mut subscriber,
+        &mut measure,
+        &mut overflow,
+        &interrupt,
+    )?;
     let mut stopped = subscriber.stop();
+    overflow.look(&stopped.stats);
     let latency = measure.finish(&mut stopped)?;
     let outcome = stopped
         .take(&strategy)
@@ -383,6 +393,7 @@ fn watch(
     args: &SubscribeArgs,
     subscriber: &mut Subscriber,
     measure: &mut Measure,
+    overflow: &mut Overflow,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let mut quiet_since = Some(Instant::now());
@@ -398,6 +409,7 @@ fn watch(
             }
         }
         measure.poll(subscriber)?;
+        overflow.look(&subscriber.stats());
         while let Some(alarm) = subscriber.next_alarm() {
             tracing::warn!("{}", show::alarm(alarm));
         }

@@ -10,16 +10,20 @@ mod round;
 mod truth;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::feed::Feed;
 use crate::namespaces::Pair;
+use check::Met;
 use plan::Plan;
 use truth::Truth;
 
 /// Rounds unless something else is asked for.
 const ROUNDS: u64 = 200;
+/// Rounds in which everything should have been met.
+const ENOUGH: u64 = 200;
 /// Rounds at once; most of a round is waiting.
 const AT_ONCE: usize = 4;
 
@@ -54,29 +58,34 @@ fn at_random_moments() {
     let first = number("TICKCAST_KILLS_SEED").unwrap_or_else(|| since.expect("a clock").as_secs());
     let seeds = first..first + number("TICKCAST_KILLS").unwrap_or(ROUNDS);
     let truth = Truth::find_out();
-    let next = AtomicU64::new(seeds.start);
+    let (next, met) = (AtomicU64::new(seeds.start), Mutex::new(Met::default()));
     std::thread::scope(|scope| {
         for at in 0..AT_ONCE {
-            let (next, seeds, truth) = (&next, &seeds, &truth);
+            let (next, met, seeds, truth) = (&next, &met, &seeds, &truth);
             scope.spawn(move || {
                 let place = place(at);
                 while let seed = next.fetch_add(1, Ordering::Relaxed)
                     && seeds.contains(&seed)
                 {
-                    play(seed, &place, truth);
+                    let round = play(seed, &place, truth);
+                    met.lock().expect("rounds that hold").add(round);
                 }
             });
         }
     });
+    let met = met.into_inner().expect("rounds that hold");
+    println!("seeds {seeds:?}: {met:?}");
+    let are_enough = seeds.end - seeds.start >= ENOUGH;
+    assert!(!are_enough || met.is_worth_something(), "{met:?}");
 }
 
-fn play(seed: u64, place: &Place, truth: &Truth) {
+fn play(seed: u64, place: &Place, truth: &Truth) -> Met {
     let plan = Plan::of(seed);
     let round = || {
         let remains = round::play(&plan, place, truth);
-        check::holds(&remains, truth);
+        check::holds(&remains, truth)
     };
-    if catch_unwind(AssertUnwindSafe(round)).is_err() {
+    catch_unwind(AssertUnwindSafe(round)).unwrap_or_else(|_| {
         let networks = if place.networks.is_some() {
             "namespaces"
         } else {
@@ -85,6 +94,6 @@ fn play(seed: u64, place: &Place, truth: &Truth) {
         panic!(
             "{plan:#?} on {networks} fails; again: TICKCAST_KILLS=20 TICKCAST_KILLS_SEED={seed} \
              cargo test -p tickcast --test end_to_end kills"
-        );
-    }
+        )
+    })
 }

@@ -15,13 +15,49 @@ use crate::program::{Ended, count};
 /// The sessions of a round, and the last seq of those that came to their end.
 type Sessions = BTreeMap<u64, Option<u64>>;
 
+/// What was met in the rounds, by name: that there was some of each says that they are worth
+/// something.
+#[derive(Debug, Default)]
+pub struct Met(BTreeMap<&'static str, u64>);
+
+impl Met {
+    fn count(&mut self, what: &'static str, how_often: usize) {
+        *self.0.entry(what).or_default() += how_often as u64;
+    }
+
+    pub fn add(&mut self, more: Met) {
+        for (what, count) in more.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// Whether there was some of each.
+    pub fn is_worth_something(&self) -> bool {
+        self.0.values().all(|count| *count > 0)
+    }
+}
+
 /// Checks everything that must hold after a round.
-pub fn holds(remains: &Remains, truth: &Truth) {
+pub fn holds(remains: &Remains, truth: &Truth) -> Met {
     let sessions = published(&remains.publishers, truth);
+    let mut met = Met::default();
+    for publisher in &remains.publishers {
+        let is_killed = publisher.ended.code.is_none();
+        met.count("publishers killed", usize::from(is_killed));
+        met.count("publishers ended", usize::from(!is_killed));
+    }
     for follower in &remains.followers {
         let followed = followed(follower, &sessions, truth);
+        for session in &followed {
+            let is_whole = session.ended && session.delivered == truth.last_seq();
+            met.count("whole sessions", usize::from(is_whole));
+            met.count("snapshots", usize::from(session.as_of.is_some()));
+        }
         if let Some(recording) = &follower.recording {
-            recorded(recording, follower, truth);
+            let rows = recorded(recording, follower, truth);
+            let is_killed = follower.ended.code.is_none();
+            met.count("recordings torn", usize::from(is_killed && rows > 0));
+            met.count("recordings closed", usize::from(!is_killed));
         }
         if follower.saw_the_last {
             let last = followed.last().expect("the last session");
@@ -30,6 +66,7 @@ pub fn holds(remains: &Remains, truth: &Truth) {
             assert_eq!(Some(last.next_seq() - 1), *last_seq);
         }
     }
+    met
 }
 
 /// Each publisher has a later session than the one before, published the market or a part of it
@@ -148,14 +185,14 @@ fn says_the_same(result: &Value, followed: &[Session], truth: &Truth) {
 }
 
 /// A recording holds what was published, in the order in which it was printed, byte for byte: all
-/// of it after SIGTERM, and after SIGKILL what there is of it is true.
-fn recorded(path: &Path, recorder: &Followed, truth: &Truth) {
+/// of it after SIGTERM, and after SIGKILL what there is of it is true. Gives its rows.
+fn recorded(path: &Path, recorder: &Followed, truth: &Truth) -> usize {
     let result = result(&recorder.ended, Some(recorder.killed));
     let Ok(mut reader) = tickcast_tickfile::open(path) else {
         // Killed before the header was written, or before there was a file.
         let length = path.metadata().map_or(0, |file| file.len());
         assert!(result.is_none() && length < 64, "{length}");
-        return;
+        return 0;
     };
     let rows: Vec<Tick> = reader.by_ref().map(|row| row.expect("a row")).collect();
     rows.iter().for_each(|row| truth.check_tick(row));
@@ -180,6 +217,7 @@ fn recorded(path: &Path, recorder: &Followed, truth: &Truth) {
             assert!(is_ahead || was_row || is_row, "{before}, {after}");
         }
     }
+    rows.len()
 }
 
 /// The seq of a tick, and whether it is of a snapshot.

@@ -84,6 +84,10 @@ pub fn play(plan: &Plan, place: &Place, truth: &Truth) -> Remains {
         round.wait_until_they_listen();
     }
     round.start(Whom::Publisher);
+    if plan.in_order {
+        let publisher = &mut round.running.last_mut().expect("it").program;
+        publisher.wait_until_it_says("publishing");
+    }
     let start = Instant::now();
     for act in &plan.acts {
         std::thread::sleep(act.at.saturating_sub(start.elapsed()));
