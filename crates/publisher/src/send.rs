@@ -28,8 +28,12 @@ const LONGEST_SLEEP_NS: u64 = 10_000_000;
 /// The pause of a parked loop that waits for others, not for a time.
 const PARK: Duration = Duration::from_micros(50);
 
-/// The pause after the first end of session; it doubles with every repetition.
+/// The pause after the first end of session; it doubles with every repetition, up to the longest.
 const FIRST_END_PAUSE_NS: u64 = 10_000_000;
+
+/// The longest pause between two ends of session, as between heartbeats: whoever comes back from
+/// where the network could not be reached soon hears of it.
+const LONGEST_END_PAUSE_NS: u64 = 1_000_000_000;
 
 /// The way to the server thread, for what was sent.
 #[derive(Debug)]
@@ -190,7 +194,7 @@ impl<S: Source> SendLoop<S> {
                 let end = self.sequencer.end_of_session(realtime_ns());
                 self.lines.send(end.as_bytes());
                 next = now.saturating_add(pause);
-                pause = pause.saturating_mul(2);
+                pause = (pause * 2).min(LONGEST_END_PAUSE_NS);
             }
             let confirmed =
                 self.config.flow_control.is_some() && self.positions.all_confirmed(wait_for);

@@ -28,6 +28,7 @@ Examples:
   tickcast publish session.itch --speed 10x
   tickcast publish market.ticks --speed max --flow-control 1
   tickcast publish market.ticks --interface eth0 --recovery 192.168.1.5:14000 --ttl 4
+  tickcast publish market.ticks --interface eth1 --interface-b eth2 --recovery 10.0.3.1:14000
 
 Ctrl-C ends the session cleanly: the end is announced on both lines, and what subscribers missed
 can still be asked for during --linger.";

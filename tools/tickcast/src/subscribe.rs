@@ -34,6 +34,7 @@ Examples:
   tickcast subscribe --from start --record today.ticks
   tickcast subscribe --strategy print --symbols AAPL,MSFT
   tickcast subscribe --strategy board --stay
+  tickcast subscribe --interface eth1 --interface-b eth2 --recovery 10.0.3.1:14000
 
 A subscriber that starts late gets a snapshot of the state before, then live ticks, without a hole.
 It ends with the session, or with --stay at Ctrl-C; then it prints what it was given. Exit code 3

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::has_all_or_knows;
+use crate::account::sessions;
 use crate::feed::{folder, market};
 use crate::namespaces::{LINE_A, LINE_B, Namespace, Pair, RECOVERY};
 use crate::program::{Program, count};
@@ -57,6 +60,18 @@ fn one_line_after_the_other_at_the_publisher() {
     });
 }
 
+/// An interface that is removed is gone for the line, whatever is made anew under its name.
+#[test]
+fn an_interface_that_is_removed() {
+    let Some(pair) = Pair::new() else {
+        return;
+    };
+    network_cut(&pair.feed(), &mut |subscriber| {
+        pair.right.ip(&["link", "delete", LINE_A]);
+        subscriber.wait_until_it_says("line A is silent");
+    });
+}
+
 /// What was missed is asked for again.
 #[test]
 fn both_lines() {
@@ -89,17 +104,26 @@ fn longer_than_the_publisher_remembers() {
         return;
     };
     let folder = folder();
-    let market = market(folder.path(), 40_000);
+    let market = market(folder.path(), 500_000);
     let feed = pair.feed();
-    let short = ["--speed", "10000/s", "--store", "2000", "--linger", "1h"];
-    let print = ["--from", "start", "--strategy", "print"];
-    let mut subscriber = feed.subscriber(&print);
-    let _publisher = feed.publisher(&market, &short);
+    let mut subscriber = feed.subscriber(&["--from", "start", "--strategy", "print"]);
+    let publisher = feed.publisher(&market, &["--speed", "10000/s", "--store", "2000"]);
     wait_for_seq(&mut subscriber, 1_000);
     cut_for_a_while(&pair.right, &[LINE_A, LINE_B], &["A", "B"], &mut subscriber);
-    let result = has_all_or_knows(subscriber.finish(), &market);
-    assert!(count(&result, "lost") > 0, "{result}");
+    subscriber.wait_until_it_says("lost ");
+    publisher.signal(Signal::INT);
+
+    let published = count(&publisher.finish().expect(130).json(), "published");
+    let ended = subscriber.finish().expect(3);
+    let result = ended.json();
     assert_eq!(result["losses"][0]["reason"], "snapshot");
+    let sessions = sessions(&ended.out);
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(
+        (sessions[0].first_seq, sessions[0].next_seq()),
+        (1, published + 1)
+    );
+    assert_eq!(sessions[0].lost, count(&result, "lost"));
 }
 
 /// The recovery server cannot be reached while both lines lose, and then it can.
