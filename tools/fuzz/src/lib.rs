@@ -11,7 +11,7 @@
 //! ```
 
 pub mod arbiter;
-mod files;
+pub mod files;
 mod input;
 mod publisher;
 mod queue;

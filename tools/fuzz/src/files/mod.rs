@@ -9,13 +9,25 @@ use tickcast_wire::Tick;
 
 use self::scratch::read;
 pub use self::ticks::{damage, ticks};
-pub use self::venues::{capture, itch};
+pub use self::venues::{capture, every_cut, itch};
 
 /// Any bytes as a file: whatever they are taken for, plain or gzipped.
 pub fn file(data: &[u8]) {
     match read(data) {
         Ok(outcome) => outcome.check(data),
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A gzipped file that was damaged is told, or reads as it was.
+///
+/// # Panics
+/// If it reads as something else and nothing is said.
+pub fn gzipped_or_told(intact: &[u8], damaged: &[u8]) {
+    let whole = read(intact).expect("a file that can be opened");
+    let Ok(outcome) = read(damaged) else { return };
+    if outcome.error.is_none() {
+        assert_eq!(outcome, whole, "damaged, and nothing is said");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tickcast_tickfile::Format;
 
-use super::scratch::{check_gzipped, read, read_as};
+use super::scratch::{Outcome, check_gzipped, read, read_as};
 
 /// Any bytes as an ITCH file.
 pub fn itch(data: &[u8]) {
@@ -20,11 +20,27 @@ fn check(data: &[u8], format: Format) {
     };
     whole.check(data);
     check_gzipped(data, &whole);
-    // A file that was cut gives the beginning of what the whole file gives.
-    for cut in [data.len() / 4, data.len() / 2, data.len() - 1] {
+    let quarters = [data.len() / 4, data.len() / 2, data.len() - 1];
+    check_cuts(data, &whole, quarters);
+}
+
+/// A file that was cut at any byte gives a beginning of what the whole file gives. Gives the
+/// number of cuts.
+///
+/// # Panics
+/// If it does not, or if the whole file cannot be opened.
+pub fn every_cut(data: &[u8]) -> usize {
+    let whole = read(data).expect("a file that can be opened");
+    check_cuts(data, &whole, 0..data.len());
+    data.len()
+}
+
+fn check_cuts(data: &[u8], whole: &Outcome, cuts: impl IntoIterator<Item = usize>) {
+    for cut in cuts {
         if let Ok(part) = read(&data[..cut])
-            && part.format == format
+            && part.format == whole.format
         {
+            part.check(&data[..cut]);
             assert!(whole.ticks.starts_with(&part.ticks), "cut at {cut}");
         }
     }
