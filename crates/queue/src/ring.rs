@@ -7,8 +7,9 @@ use crate::{Producer, Reader};
 
 /// Words in a line: eight, which is one cache line.
 ///
-/// Under loom there are two: enough for a line to be torn, few enough to try every interleaving.
-pub const LINE_WORDS: usize = if cfg!(loom) { 2 } else { 8 };
+/// Under loom and shuttle there are two: enough for a line to be torn, few enough to try many
+/// interleavings.
+pub const LINE_WORDS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 
 /// One line of the ring: 64 bytes, whose meaning is the users' business.
 pub type Line = [u64; LINE_WORDS];

@@ -1,6 +1,6 @@
-//! The atomics of the ring, in one place, so that loom can take their part in its models.
+//! The atomics of the ring, in one place, so that loom and shuttle can take their part in models.
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
@@ -8,6 +8,12 @@ pub(crate) use std::sync::{
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering, fence},
+};
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };

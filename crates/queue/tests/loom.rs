@@ -4,6 +4,9 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p tickcast-queue --release --test loom`
 #![cfg(loom)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use loom::thread;
 use tickcast_queue::{Cursor, LINE_WORDS, Line, Producer, Reader, ring};
 
@@ -11,7 +14,15 @@ use tickcast_queue::{Cursor, LINE_WORDS, Line, Producer, Reader, ring};
 fn model(body: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
-    builder.check(body);
+    let executions = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&executions);
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        body();
+    });
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let executions = executions.load(Ordering::Relaxed);
+    println!("{name}: {executions} executions");
 }
 
 /// Line `n` holds `n + 1` in every word, so a torn or misplaced line shows, and so does an empty

@@ -1,5 +1,5 @@
 //! Edges of the ring, one at a time.
-#![cfg(not(loom))]
+#![cfg(not(any(loom, shuttle)))]
 
 use tickcast_queue::{Lapped, Line, Producer, ring};
 

@@ -1,5 +1,5 @@
 //! Real threads, as many lines as a test may take, everything checked.
-#![cfg(not(loom))]
+#![cfg(not(any(loom, shuttle)))]
 
 use std::thread;
 
