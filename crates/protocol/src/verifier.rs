@@ -32,7 +32,10 @@ use crate::arbiter::{Checkpoint, Loss};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Verifier {
-    digest: Digest,
+    /// Of all ticks given in this session.
+    delivered: Digest,
+    /// Where the comparison begins: the digest given then, and what the publisher says it is.
+    base: (Digest, Digest),
     /// The next seq that is to come.
     next: u64,
     proof: Proof,
@@ -93,7 +96,8 @@ impl Verifier {
         self.break_off();
         self.proof.session = session;
         self.next = first_seq;
-        self.digest = Digest::default();
+        self.delivered = Digest::default();
+        self.base = Default::default();
         self.proof.from_seq = (first_seq == 1).then_some(1);
     }
 
@@ -101,9 +105,7 @@ impl Verifier {
     #[inline]
     pub fn take(&mut self, ticks: &[Tick]) {
         self.next += ticks.len() as u64;
-        if self.proof.from_seq.is_some() {
-            self.digest.update_all(ticks);
-        }
+        self.delivered.update_all(ticks);
     }
 
     /// Seqs that never come: what follows is compared from the next checkpoint on.
@@ -114,14 +116,16 @@ impl Verifier {
 
     /// What the publisher says of the stream so far.
     pub fn check(&mut self, said: &Checkpoint) -> Verdict {
-        if self.proof.from_seq.is_none() {
+        let Some(from_seq) = self.proof.from_seq else {
             self.next = said.next_seq;
-            self.digest = said.digest;
+            self.base = (self.delivered, said.digest);
             self.proof.from_seq = Some(said.next_seq);
             self.proof.proven_to = said.next_seq - 1;
             return Verdict::Begins;
-        }
-        if said.next_seq == self.next && said.digest == self.digest {
+        };
+        let (own, published) = self.base;
+        let digest = self.delivered.rebased(own, published, self.next - from_seq);
+        if said.next_seq == self.next && said.digest == digest {
             self.proof.proven_to = said.next_seq - 1;
             self.proof.checked += 1;
             self.proof.refuted += std::mem::take(&mut self.disagreed);
@@ -134,7 +138,7 @@ impl Verifier {
             after_seq: self.proof.proven_to,
             at_seq: said.next_seq - 1,
             published: said.digest,
-            delivered: self.digest,
+            delivered: digest,
         });
         Verdict::Differs
     }
@@ -148,11 +152,11 @@ impl Verifier {
         }
     }
 
-    /// The digest of the ticks given; of those from the last checkpoint of unknown ones on, what
-    /// the publisher said of them. `None` while that is not known.
+    /// The digest of all ticks given in this session, in order. It is the publisher's if none was
+    /// lost since seq 1.
     #[must_use]
-    pub fn digest(&self) -> Option<Digest> {
-        self.proof.from_seq.map(|_| self.digest)
+    pub const fn delivered(&self) -> Digest {
+        self.delivered
     }
 
     /// No later checkpoint can be compared with what came before.

@@ -68,6 +68,28 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// What this digest would be if it had been `to`, not `from`, before its last `ticks` ticks.
+    #[must_use]
+    pub const fn rebased(self, from: Digest, to: Digest, ticks: u64) -> Digest {
+        let shift = to.0.wrapping_sub(from.0);
+        Digest(self.0.wrapping_add(shift.wrapping_mul(power(ticks))))
+    }
+}
+
+/// `P` to the power of `exponent`, modulo 2^64.
+const fn power(mut exponent: u64) -> u64 {
+    let (mut power, mut square) = (1u64, P);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            power = power.wrapping_mul(square);
+        }
+        square = square.wrapping_mul(square);
+        exponent >>= 1;
+    }
+    power
+}
+
 impl core::fmt::Display for Digest {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -172,6 +194,16 @@ mod tests {
                 by_parts.update(tick);
             }
             prop_assert_eq!(by_parts, digest(&ticks));
+        }
+
+        #[test]
+        fn a_digest_goes_on_from_a_part_that_was_not_seen(n in 0u64..200, cut in 0usize..200) {
+            let ticks = stream(n);
+            let cut = cut.min(ticks.len());
+            let rest = &ticks[cut..];
+            let seen = digest(rest);
+            let whole = seen.rebased(Digest::default(), digest(&ticks[..cut]), rest.len() as u64);
+            prop_assert_eq!(whole, digest(&ticks));
         }
 
         #[test]

@@ -23,6 +23,7 @@ use tickcast_wire::Tick;
 use crate::feed::{IdleArgs, Share, interface};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
+use crate::proof::Alert;
 use crate::show::{self, BOLD};
 use crate::strategies::Checksum;
 use crate::{Outcome, progress};
@@ -168,6 +169,7 @@ struct Running {
     publisher: PublisherHandle,
     subscriber: Subscriber,
     strategies: Vec<Attached<Checksum>>,
+    alert: Alert,
     lines: [Group; 2],
 }
 
@@ -285,9 +287,10 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
 
     let mut builder = SubscriberBuilder::new(config);
     let mut strategies = Vec::new();
+    let alert = Alert::default();
     for number in 1..=args.strategies {
         strategies.push(if args.inline {
-            builder.attach_inline(Checksum::default())
+            builder.attach_inline(Checksum::new(alert.clone()))
         } else {
             let thread = ThreadConfig {
                 name: format!("tc-strategy-{number}"),
@@ -295,7 +298,7 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
                 idle: args.idle.idle(busy_threads(args)),
                 measured: true,
             };
-            builder.attach(Checksum::default(), &thread)?
+            builder.attach(Checksum::new(alert.clone()), &thread)?
         });
     }
     let subscriber = builder.start()?;
@@ -303,6 +306,7 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
         publisher,
         subscriber,
         strategies,
+        alert,
         lines,
     })
 }
@@ -360,6 +364,7 @@ fn watch(
         std::thread::sleep(LOOK_EVERY);
         bar.set_position(running.publisher.published());
         measure.poll(&mut running.subscriber)?;
+        running.alert.report();
         while let Some(alarm) = running.subscriber.next_alarm() {
             tracing::warn!("{}", show::alarm(alarm));
         }

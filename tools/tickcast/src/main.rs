@@ -13,6 +13,7 @@ mod losses;
 mod measure;
 mod output;
 mod progress;
+mod proof;
 mod publish;
 mod show;
 mod strategies;

@@ -6,13 +6,16 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use tickcast_subscriber::{Loss, Origin, Provenance, SessionStart, Strategy};
+use tickcast_subscriber::{
+    Checkpoint, Loss, Origin, Proof, Provenance, SessionStart, Strategy, Verdict, Verifier,
+};
 use tickcast_tickfile::{TickWriter, WriteError};
 use tickcast_wire::{Body, Digest, Symbol, Tick};
 
 use crate::causes;
 use crate::instruments::{BoardRow, Instruments, Sides, VwapRow, name};
 use crate::losses::{self, Losses};
+use crate::proof::Alert;
 use crate::show;
 
 /// What `subscribe` does with the ticks.
@@ -28,17 +31,33 @@ pub enum Choice {
     Vwap,
 }
 
-/// Takes the digest of everything delivered, and names what is lost.
+/// Takes the digest of everything delivered, holds it against the publisher's, and names what is
+/// lost.
 #[derive(Debug, Default)]
 pub struct Checksum {
-    digest: Digest,
+    verifier: Verifier,
+    differs: bool,
+    alert: Alert,
     losses: Losses,
 }
 
 impl Checksum {
+    /// Raises this alert when the digests do not agree.
+    pub fn new(alert: Alert) -> Checksum {
+        Checksum {
+            alert,
+            ..Checksum::default()
+        }
+    }
+
     /// The digest of the ticks delivered in the current session, in order.
     pub const fn digest(&self) -> Digest {
-        self.digest
+        self.verifier.delivered()
+    }
+
+    /// What is proven of the stream.
+    pub fn proof(&self) -> Proof {
+        self.verifier.proof()
     }
 
     /// What was lost, in all sessions.
@@ -54,16 +73,25 @@ impl Strategy for Checksum {
 
     fn on_ticks(&mut self, ticks: &[Tick], origin: &Origin) {
         if origin.provenance != Provenance::Snapshot {
-            self.digest.update_all(ticks);
+            self.verifier.take(ticks);
         }
     }
 
     fn on_gap(&mut self, loss: &Loss) {
+        self.verifier.lose(loss);
         self.losses.add(loss);
     }
 
-    fn on_session(&mut self, _start: &SessionStart) {
-        self.digest = Digest::default();
+    fn on_session(&mut self, start: &SessionStart) {
+        self.verifier.start(start.session, start.first_seq);
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let differed = self.differs;
+        self.differs = self.verifier.check(checkpoint) == Verdict::Differs;
+        if self.differs && !differed {
+            self.alert.raise(checkpoint.next_seq - 1);
+        }
     }
 }
 
@@ -81,13 +109,13 @@ pub struct Follow {
 
 impl Follow {
     /// Follows these symbols, or all if there are none.
-    pub fn new(choice: Choice, symbols: &[Symbol]) -> Follow {
+    pub fn new(choice: Choice, symbols: &[Symbol], alert: Alert) -> Follow {
         Follow {
             choice,
             symbols: symbols.iter().copied().collect(),
             instruments: Instruments::default(),
             snapshot_as_of: None,
-            checksum: Checksum::default(),
+            checksum: Checksum::new(alert),
             deaf: false,
         }
     }
@@ -95,6 +123,11 @@ impl Follow {
     /// The digest of everything delivered, of all symbols.
     pub const fn digest(&self) -> Digest {
         self.checksum.digest()
+    }
+
+    /// What is proven of the stream.
+    pub fn proof(&self) -> Proof {
+        self.checksum.proof()
     }
 
     /// What was lost, in all sessions.
@@ -187,10 +220,18 @@ impl Strategy for Follow {
             } = start;
             let after = start.previous.map_or_else(String::new, |previous| {
                 let (session, last_seq) = (previous.session, previous.last_seq);
-                format!(", after session {session}, which ended with {last_seq}")
+                let digest = match previous.digest {
+                    unknown if unknown == Digest::default() => String::new(),
+                    digest => format!(" and digest {digest}"),
+                };
+                format!(", after session {session}, which ended with {last_seq}{digest}")
             });
             self.print(&format!("session {session} from seq {first_seq}{after}"));
         }
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.checksum.on_checkpoint(checkpoint);
     }
 
     fn on_end(&mut self, session: u64, last_seq: u64) {

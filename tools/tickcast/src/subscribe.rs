@@ -25,6 +25,7 @@ use crate::Outcome;
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
+use crate::proof::Alert;
 use crate::show::{self, BOLD};
 use crate::strategies::{Choice, Follow, Record};
 
@@ -38,7 +39,8 @@ Examples:
 
 A subscriber that starts late gets a snapshot of the state before, then live ticks, without a hole.
 It ends with the session, or with --stay at Ctrl-C; then it prints what it was given. Exit code 3
-says that ticks were lost; they are named.";
+says that ticks were lost; they are named. What was delivered is held against the digests that the
+publisher sends; exit code 1 says that it differs.";
 
 /// How often the subscriber is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -223,7 +225,8 @@ pub struct SubscribeArgs {
 pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let mut builder = SubscriberBuilder::new(config(args)?);
-    let strategy = attach(args, &mut builder)?;
+    let alert = Alert::default();
+    let strategy = attach(args, &alert, &mut builder)?;
     let recorder = args
         .record
         .as_ref()
@@ -244,10 +247,12 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         &mut subscriber,
         &mut measure,
         &mut overflow,
+        &alert,
         &interrupt,
     )?;
     let mut stopped = subscriber.stop();
     overflow.look(&stopped.stats);
+    alert.report();
     let latency = measure.finish(&mut stopped)?;
     let outcome = stopped
         .take(&strategy)
@@ -278,6 +283,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     if let Some(panic) = outcome.panic {
         bail!("the strategy panicked: {panic}");
     }
+    report.proof.check()?;
     Ok(
         if report.lost > 0 || recorded.is_some_and(|(_, lost)| lost > 0) {
             Outcome::Lost
@@ -317,9 +323,10 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
 
 fn attach(
     args: &SubscribeArgs,
+    alert: &Alert,
     builder: &mut SubscriberBuilder,
 ) -> anyhow::Result<Attached<Follow>> {
-    let follow = Follow::new(args.strategy, &args.symbols);
+    let follow = Follow::new(args.strategy, &args.symbols, alert.clone());
     if args.inline {
         return Ok(builder.attach_inline(follow));
     }
@@ -395,6 +402,7 @@ fn watch(
     subscriber: &mut Subscriber,
     measure: &mut Measure,
     overflow: &mut Overflow,
+    alert: &Alert,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let mut quiet_since = Some(Instant::now());
@@ -411,6 +419,7 @@ fn watch(
         }
         measure.poll(subscriber)?;
         overflow.look(&subscriber.stats());
+        alert.report();
         while let Some(alarm) = subscriber.next_alarm() {
             tracing::warn!("{}", show::alarm(alarm));
         }

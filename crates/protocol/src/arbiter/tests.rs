@@ -11,6 +11,8 @@ use zerocopy::IntoBytes;
 
 use super::*;
 
+mod checkpoints;
+
 mod causes;
 
 const SESSION: u64 = 1_000;

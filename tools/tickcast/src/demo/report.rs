@@ -10,6 +10,7 @@ use tickcast_subscriber::{Account, Attached, Stats, Stopped};
 
 use crate::causes::Causes;
 use crate::losses::Losses;
+use crate::proof::Shown;
 use crate::show::{self, BOLD, RED};
 use crate::strategies::Checksum;
 
@@ -28,6 +29,7 @@ pub(super) struct Report {
     causes: Causes,
     digest_published: String,
     digest_delivered: Vec<String>,
+    proof: Vec<Shown>,
     elapsed_s: f64,
     ticks_per_s: f64,
     dropped_on_purpose: [u64; 2],
@@ -57,6 +59,7 @@ pub(super) fn report(
     let every_strategy = outcomes.iter().all(|(account, strategy)| {
         account.delivered + account.lost == summary.published
             && (account.lost > 0 || strategy.digest() == summary.digest)
+            && strategy.proof().differs.is_none()
     });
     let last_delivered = outcomes
         .iter()
@@ -85,6 +88,10 @@ pub(super) fn report(
         kept: every_strategy && causes.add_up(&counters),
         causes,
         digest_published: summary.digest.to_string(),
+        proof: outcomes
+            .iter()
+            .map(|(_, strategy)| strategy.proof().into())
+            .collect(),
         digest_delivered: outcomes
             .iter()
             .map(|(_, strategy)| strategy.digest().to_string())
@@ -157,6 +164,7 @@ pub(super) fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::
             show::count(lost),
             show::count(*published),
         )?;
+        writeln!(out, "              {}", report.proof[at])?;
         report.losses[at].write(out)?;
     }
     writeln!(

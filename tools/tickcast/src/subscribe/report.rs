@@ -9,6 +9,7 @@ use tickcast_subscriber::{Account, Stats};
 use crate::causes::Causes;
 use crate::instruments::{BoardRow, VwapRow};
 use crate::losses::Losses;
+use crate::proof::Shown;
 use crate::show::{self, BOLD};
 use crate::strategies::Follow;
 
@@ -34,6 +35,7 @@ pub(super) struct Report {
     recovery_refusals: u64,
     recovery_failures: u64,
     digest: String,
+    pub(super) proof: Shown,
     recorded: Option<u64>,
     unknown_symbols: Vec<String>,
     latency_ns: Latency,
@@ -72,6 +74,7 @@ pub(super) fn report(
         recovery_refusals: counters.recovery_refusals,
         recovery_failures: counters.recovery_failures,
         digest: strategy.digest().to_string(),
+        proof: strategy.proof().into(),
         recorded: recorded.map(|(ticks, _)| ticks),
         unknown_symbols: strategy.unknown_symbols(),
         latency_ns,
@@ -97,6 +100,7 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         report.sessions,
         report.digest
     )?;
+    writeln!(out, "  {}", report.proof)?;
     report.losses.write(out)?;
     writeln!(
         out,

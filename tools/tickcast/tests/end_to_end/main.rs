@@ -10,6 +10,7 @@ mod loopback;
 mod loss;
 mod namespaces;
 mod program;
+mod proof;
 mod real_faults;
 mod state;
 mod stories;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::account::{Session, seq, sessions};
 use crate::feed::{Feed, folder, market, text};
@@ -34,6 +35,17 @@ fn wait_for_number(subscriber: &mut Program, words: &str) -> u64 {
     number.expect("a number at the end of the line")
 }
 
+/// The range that is proven to be as published, and that there is no other word about it.
+fn proven(result: &Value) -> (u64, u64) {
+    let proof = &result["proof"];
+    assert!(
+        proof["differs"].is_null() && proof["refuted"] == 0,
+        "{proof}"
+    );
+    assert!(count(proof, "checked") > 0, "{proof}");
+    (count(proof, "from_seq"), count(proof, "proven_to"))
+}
+
 /// A whole file, live from the first tick, recorded: the same digest on both ends and on disk.
 pub fn live(feed: &Feed) {
     let folder = folder();
@@ -53,6 +65,7 @@ pub fn live(feed: &Feed) {
     assert_eq!(count(&delivered, "recorded"), 20_000);
     assert_eq!(delivered["session"], published["session"]);
     assert_eq!(delivered["digest"], published["digest"]);
+    assert_eq!(proven(&delivered), (1, 20_000));
     assert_eq!(inspected["digest"], published["digest"]);
     assert_eq!(inspected["notices"], serde_json::json!([]));
     assert_eq!(
@@ -105,6 +118,7 @@ pub fn late_join(feed: &Feed) {
     assert!(count(&late, "snapshot_ticks") > 0);
     let after = count(&published, "published") - as_of;
     assert_eq!(count(&late, "delivered"), after);
+    assert_eq!(proven(&late), (as_of + 1, as_of + after));
     let expected = Session {
         session: count(&published, "session"),
         first_seq: as_of + 1,
