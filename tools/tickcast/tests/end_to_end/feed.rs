@@ -87,8 +87,21 @@ impl Feed {
     }
 }
 
+/// A subscriber that prints every tick, and gives none up for being late: machines may be slow.
+pub const PRINT: &[&str] = &["--strategy", "print", "--recovery-deadline", "60s"];
+
+/// The same from the first tick.
+pub const PRINT_ALL: &[&str] = &[
+    "--from",
+    "start",
+    "--strategy",
+    "print",
+    "--recovery-deadline",
+    "60s",
+];
+
 /// The log tells when they have started.
-const TELLING: &[&str] = &["--json", "--log", "info"];
+pub const TELLING: &[&str] = &["--json", "--log", "info"];
 
 impl Host {
     /// `tickcast` there, with these arguments.

@@ -5,12 +5,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::account::{seq, sessions};
-use crate::feed::{Feed, folder, market};
+use crate::feed::{Feed, PRINT_ALL, folder, market};
 use crate::program::{Program, count, tickcast};
 
 const SIGNALS: [Signal; 2] = [Signal::INT, Signal::TERM];
-const FROM_START: &[&str] = &["--from", "start", "--flow-control", "--strategy", "print"];
-
 fn wait_for_ticks(subscriber: &mut Program) {
     subscriber.wait_for("tick", |line| seq(line).is_some_and(|seq| seq > 100));
 }
@@ -22,7 +20,7 @@ fn the_publisher_ends_the_session() {
     for signal in SIGNALS {
         let feed = Feed::on_loopback();
         let publisher = feed.publisher(&file, &["--speed", "5000/s", "--flow-control", "1"]);
-        let mut subscriber = feed.subscriber(FROM_START);
+        let mut subscriber = feed.subscriber(&[PRINT_ALL, &["--flow-control"]].concat());
         wait_for_ticks(&mut subscriber);
         publisher.signal(signal);
         let published = publisher.finish().expect(130).json();
@@ -51,7 +49,7 @@ fn the_subscriber_gives_what_it_has() {
     for signal in SIGNALS {
         let feed = Feed::on_loopback();
         let publisher = feed.publisher(&file, &["--speed", "5000/s", "--flow-control", "1"]);
-        let mut subscriber = feed.subscriber(FROM_START);
+        let mut subscriber = feed.subscriber(&[PRINT_ALL, &["--flow-control"]].concat());
         wait_for_ticks(&mut subscriber);
         subscriber.signal(signal);
         let ended = subscriber.finish().expect(130);

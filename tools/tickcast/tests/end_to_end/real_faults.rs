@@ -15,7 +15,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::account::sessions;
-use crate::feed::{Feed, text};
+use crate::feed::{Feed, PRINT_ALL, text};
 use crate::program::{Ended, count, json};
 
 /// Ticks of a market, and their pace: half a second.
@@ -25,8 +25,7 @@ const PACE: &str = "20000/s";
 /// What a subscriber ends with, which had this market published to it from the first tick to the
 /// last by `publishing`, with these arguments, and printed what came by `subscribing`.
 fn print_all(publishing: &Feed, subscribing: &Feed, market: &Path, more: &[&str]) -> Ended {
-    let print = ["--from", "start", "--strategy", "print"];
-    let subscriber = subscribing.subscriber(&[&print, more].concat());
+    let subscriber = subscribing.subscriber(&[PRINT_ALL, more].concat());
     // It is there for as long as something may be asked for again.
     let _publisher = publishing.publisher(market, &["--speed", PACE, "--linger", "1h"]);
     subscriber.finish()

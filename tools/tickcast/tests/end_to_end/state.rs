@@ -6,10 +6,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::account::seq;
-use crate::feed::{Feed, folder, market, text};
+use crate::feed::{Feed, PRINT_ALL, folder, market, text};
 use crate::program::count;
-
-const FROM_START: &[&str] = &["--from", "start", "--strategy", "print", "--stay"];
 
 fn state(path: &Path) -> Value {
     let text = std::fs::read(path).expect("the state file");
@@ -28,9 +26,9 @@ fn the_next_session_names_the_last_one() {
         "--state",
         text(&path),
         "--linger",
-        "100ms",
+        "1s",
     ];
-    let mut subscriber = feed.subscriber(FROM_START);
+    let mut subscriber = feed.subscriber(&[PRINT_ALL, &["--stay"]].concat());
     let first = feed.publisher(&file, &fast).finish().expect(0).json();
     assert_eq!(state(&path)["session"], first["session"]);
     assert_eq!(state(&path)["last_seq"], 2_000);

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::account::{Session, seq, sessions};
-use crate::feed::{Feed, folder, market, text};
+use crate::feed::{Feed, PRINT, PRINT_ALL, folder, market, text};
 use crate::program::{Program, count, json};
 
 /// Ticks that are enough for every story at [`PACE`]; each stops its publisher when it is done.
@@ -17,7 +17,15 @@ const PACE: &str = "5000/s";
 const HALF_WAY: u64 = 1_500;
 
 /// A subscriber that prints what it gets, from the start, and that the publisher waits for.
-const FROM_START: &[&str] = &["--from", "start", "--flow-control", "--strategy", "print"];
+const FROM_START: &[&str] = &[
+    "--flow-control",
+    "--from",
+    "start",
+    "--strategy",
+    "print",
+    "--recovery-deadline",
+    "60s",
+];
 
 pub fn wait_for_seq(subscriber: &mut Program, from: u64) -> u64 {
     let line = subscriber.wait_for(&format!("tick from seq {from} on"), |line| {
@@ -101,7 +109,7 @@ pub fn late_join(feed: &Feed) {
     let publisher = feed.publisher(&file, &["--speed", PACE, "--flow-control", "1"]);
     let mut witness = feed.subscriber(FROM_START);
     wait_for_seq(&mut witness, HALF_WAY);
-    let mut late = feed.subscriber(&["--strategy", "print"]);
+    let mut late = feed.subscriber(PRINT);
     let as_of = wait_for_number(&mut late, "snapshot as of seq");
     wait_for_seq(&mut late, as_of + HALF_WAY);
     publisher.signal(Signal::INT);
@@ -191,7 +199,7 @@ pub fn subscriber_killed(feed: &Feed) {
         "{notice}"
     );
 
-    let mut second = feed.subscriber(&["--strategy", "print"]);
+    let mut second = feed.subscriber(PRINT);
     let as_of = wait_for_number(&mut second, "snapshot as of seq");
     wait_for_seq(&mut second, as_of + HALF_WAY);
     publisher.signal(Signal::INT);
@@ -213,10 +221,7 @@ pub fn network_cut(feed: &Feed, happens: &mut dyn FnMut(&mut Program)) {
     let file = market(folder.path(), TICKS);
     // Slowly, as it takes some seconds until a line counts as silent.
     let publisher = feed.publisher(&file, &["--speed", "2000/s"]);
-    // Nothing is given up for being late.
-    let patient = ["--recovery-deadline", "40s"];
-    let print = ["--from", "start", "--strategy", "print"];
-    let mut subscriber = feed.subscriber(&[&print[..], &patient].concat());
+    let mut subscriber = feed.subscriber(PRINT_ALL);
     let seq = wait_for_seq(&mut subscriber, HALF_WAY);
     happens(&mut subscriber);
     wait_for_seq(&mut subscriber, seq + HALF_WAY);
@@ -237,9 +242,8 @@ pub fn subscriber_paused(feed: &Feed) {
     let folder = folder();
     let file = market(folder.path(), TICKS);
     let publisher = feed.publisher(&file, &["--speed", "20000/s"]);
-    let print = ["--from", "start", "--strategy", "print"];
     let small = ["--receive-buffer", "16KiB"];
-    let mut subscriber = feed.subscriber(&[&print[..], &small].concat());
+    let mut subscriber = feed.subscriber(&[PRINT_ALL, &small].concat());
     let seq = wait_for_seq(&mut subscriber, HALF_WAY);
     subscriber.signal(Signal::STOP);
     std::thread::sleep(Duration::from_millis(300));

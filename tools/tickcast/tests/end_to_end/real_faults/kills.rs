@@ -6,6 +6,7 @@
 
 mod check;
 mod plan;
+mod planted;
 mod round;
 mod truth;
 

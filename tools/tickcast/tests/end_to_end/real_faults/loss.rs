@@ -17,9 +17,7 @@ fn at_several_rates_on_one_line_and_on_both() {
         if pair.lose(per_cent).is_none() {
             return;
         }
-        // The publisher is asked again and again for what is lost again and again.
-        let patience = ["--recovery-deadline", "40s"];
-        let ended = print_all(&pair.feed(), &pair.feed(), &market, &patience);
+        let ended = print_all(&pair.feed(), &pair.feed(), &market, &[]);
         let result = has_all(ended, &market);
         for (line, per_cent) in [LINE_A, LINE_B].into_iter().zip(per_cent) {
             let dropped = pair.right.dropped(line);

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::has_all_or_knows;
 use crate::account::sessions;
-use crate::feed::{folder, market};
+use crate::feed::{PRINT_ALL, folder, market};
 use crate::namespaces::{LINE_A, LINE_B, Namespace, Pair, RECOVERY};
 use crate::program::{Program, count};
 use crate::stories::{network_cut, wait_for_seq};
@@ -106,7 +106,7 @@ fn longer_than_the_publisher_remembers() {
     let folder = folder();
     let market = market(folder.path(), 500_000);
     let feed = pair.feed();
-    let mut subscriber = feed.subscriber(&["--from", "start", "--strategy", "print"]);
+    let mut subscriber = feed.subscriber(PRINT_ALL);
     let publisher = feed.publisher(&market, &["--speed", "10000/s", "--store", "2000"]);
     wait_for_seq(&mut subscriber, 1_000);
     cut_for_a_while(&pair.right, &[LINE_A, LINE_B], &["A", "B"], &mut subscriber);
@@ -139,9 +139,7 @@ fn the_network_of_recovery() {
     let folder = folder();
     let market = market(folder.path(), 10_000);
     let feed = pair.feed();
-    let patient = ["--recovery-deadline", "40s"];
-    let print = ["--from", "start", "--strategy", "print"];
-    let mut subscriber = feed.subscriber(&[&print[..], &patient].concat());
+    let mut subscriber = feed.subscriber(PRINT_ALL);
     let _publisher = feed.publisher(&market, &["--speed", "20000/s", "--linger", "1h"]);
     wait_for_seq(&mut subscriber, 1);
     // Time to ask in vain.

@@ -59,8 +59,7 @@ fn lines_that_reorder_duplicate_and_damage() {
             Relay::start(&publishing.line_a, &subscribing.line_a, a, seed),
             Relay::start(&publishing.line_b, &subscribing.line_b, b, !seed),
         ];
-        let patience = ["--recovery-deadline", "40s"];
-        let ended = print_all(&publishing, &subscribing, &market, &patience);
+        let ended = print_all(&publishing, &subscribing, &market, &[]);
         let result = has_all(ended, &market);
         for (line, (relay, faults)) in relays.into_iter().zip(faults).enumerate() {
             let happened = relay.finish();
@@ -91,9 +90,7 @@ fn recovery_connections_that_break_and_stall() {
             ..publishing.clone()
         };
         let lossy = ["--drop-a", "20%", "--drop-b", "20%"];
-        let patience = ["--recovery-deadline", "40s"];
-        let more = [lossy.as_slice(), &patience].concat();
-        let ended = print_all(&publishing, &subscribing, &market, &more);
+        let ended = print_all(&publishing, &subscribing, &market, &lossy);
         let result = has_all_or_knows(ended, &market);
         assert!(relay.broken() > 0);
         assert!(count(&result, "recovery_failures") > 0, "{result}");

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::Place;
 use super::plan::{Act, Plan, Whom};
 use super::truth::{PACE, Truth};
-use crate::feed::{folder, text};
+use crate::feed::{TELLING, folder, text};
 use crate::program::{Ended, Program};
 
 /// How long a subscriber that came late may take to hear of a session, if it does at all.
@@ -238,9 +238,6 @@ impl Round<'_> {
         }
     }
 }
-
-/// The log tells when they have started.
-const TELLING: &[&str] = &["--json", "--log", "info"];
 
 /// What the state file says, if there is one; whoever was killed when, it is whole.
 fn state(path: &Path) -> Option<Value> {
