@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 
 use crate::account::sessions;
-use crate::feed::{Feed, PRINT, PRINT_ALL, folder, text};
+use crate::feed::{Feed, PRINT_ALL, folder, text};
 use crate::program::{count, json, run};
 use crate::stories::wait_for_seq;
 
@@ -29,11 +29,12 @@ fn on_one_group() {
         ..older.clone()
     };
     let pace = ["--speed", "5000/s", "--linger", "1h"];
+    let print = [PRINT_ALL, &["--stay"]].concat();
+    let mut witness = newer.subscriber(&print);
     let first = older.publisher(&markets[0], &pace);
-    let mut witness = newer.subscriber(&[PRINT, &["--stay"]].concat());
     witness.wait_until_it_says("session ");
     let _second = newer.publisher(&markets[1], &pace);
-    let mut late = newer.subscriber(&[PRINT_ALL, &["--stay"]].concat());
+    let mut late = newer.subscriber(&print);
 
     let second = json(&["inspect", text(&markets[1])]);
     for subscriber in [&mut witness, &mut late] {
