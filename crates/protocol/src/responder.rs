@@ -193,6 +193,8 @@ impl Responder {
             RequestKind::Position => Response::Position {
                 next_seq: request.first_seq(),
             },
+            // Who holds the secret looks at tokens before; here none has any business.
+            RequestKind::Token => self.refuse(request, ReplyStatus::Malformed, 0),
         }
     }
 

@@ -24,6 +24,7 @@ mod digest;
 mod packet;
 mod recovery;
 mod tick;
+mod token;
 
 pub use body::{
     Body, Clear, Definition, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TickBody, Trade,
@@ -38,3 +39,4 @@ pub use recovery::{
     RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError, RequestKind, Status as ReplyStatus,
 };
 pub use tick::{Flags, Kind, TICK_BYTES, Tick, Venue};
+pub use token::{TOKEN_BYTES, Token, TokenError};

@@ -6,6 +6,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::digest::Digest;
 use crate::packet::VERSION;
+use crate::token::Token;
 
 /// The first four bytes of every request and reply: `TCRQ`.
 pub const RECOVERY_MAGIC: u32 = u32::from_le_bytes(*b"TCRQ");
@@ -24,6 +25,9 @@ pub enum RequestKind {
     /// The client's position after [`RequestKind::FlowJoin`]: `first_seq` is the next seq it
     /// wants. It gets no reply.
     Position = 4,
+    /// Shows the secret that the server asks of clients beyond its own host: the first request of
+    /// a connection, and only ever over TLS. Session, first seq and count are 0.
+    Token = 5,
 }
 
 impl RequestKind {
@@ -35,6 +39,7 @@ impl RequestKind {
             2 => Some(RequestKind::Snapshot),
             3 => Some(RequestKind::FlowJoin),
             4 => Some(RequestKind::Position),
+            5 => Some(RequestKind::Token),
             _ => None,
         }
     }
@@ -52,7 +57,7 @@ impl RequestKind {
 /// | 16 | 8 | first seq, see [`RequestKind`] |
 /// | 24 | 8 | count of ticks, for a retransmit; otherwise 0 |
 /// | 32 | 8 | id, repeated in the reply |
-/// | 40 | 24 | reserved, 0 |
+/// | 40 | 24 | token, for [`RequestKind::Token`]; otherwise 0 |
 #[derive(
     FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq, Debug,
 )]
@@ -66,7 +71,7 @@ pub struct Request {
     first_seq: U64,
     count: U64,
     id: U64,
-    reserved: [u8; 24],
+    token: Token,
 }
 
 /// Why 64 bytes are not a request that this version can serve.
@@ -120,8 +125,16 @@ impl Request {
             first_seq: U64::new(first_seq),
             count: U64::new(count),
             id: U64::new(id),
-            reserved: [0; 24],
+            token: Token::NONE,
         }
+    }
+
+    /// The request that shows a token.
+    #[must_use]
+    pub const fn with_token(channel: u16, token: Token, id: u64) -> Request {
+        let mut request = Request::new(RequestKind::Token, 0, channel, 0, 0, id);
+        request.token = token;
+        request
     }
 
     /// Checks the request and gives its kind.
@@ -178,6 +191,12 @@ impl Request {
     pub const fn id(&self) -> u64 {
         self.id.get()
     }
+
+    /// The token, for [`RequestKind::Token`].
+    #[must_use]
+    pub const fn token(&self) -> &Token {
+        &self.token
+    }
 }
 
 /// What became of a request; each says what to do next.
@@ -200,6 +219,11 @@ pub enum Status {
     Malformed = 6,
     /// The publisher was started without flow control.
     FlowControlOff = 7,
+    /// The token is wrong, or was not shown. Detail: ns after which to try again. The connection
+    /// is closed.
+    Denied = 8,
+    /// The server speaks TLS only. The connection is closed.
+    TlsRequired = 9,
 }
 
 impl Status {
@@ -215,6 +239,8 @@ impl Status {
             5 => Some(Status::Busy),
             6 => Some(Status::Malformed),
             7 => Some(Status::FlowControlOff),
+            8 => Some(Status::Denied),
+            9 => Some(Status::TlsRequired),
             _ => None,
         }
     }
@@ -222,11 +248,14 @@ impl Status {
 
 /// The header of a reply.
 ///
+/// A reply of kind 0, with id 0, answers no request: it says why the server does not serve this
+/// connection, which it closes then. It takes the place of the reply to whatever was asked.
+///
 /// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 4 | magic `TCRQ` |
 /// | 4 | 1 | version, 1 |
-/// | 5 | 1 | kind of the request |
+/// | 5 | 1 | kind of the request; 0: about the connection |
 /// | 6 | 1 | status, see [`Status`] |
 /// | 7 | 1 | reserved, 0 |
 /// | 8 | 8 | the publisher's current session |
@@ -326,6 +355,20 @@ impl Reply {
         self
     }
 
+    /// A reply that answers no request: why the server does not serve this connection.
+    #[must_use]
+    pub const fn rejection(session: u64, status: Status, detail: u64) -> Reply {
+        let mut request = Request::new(RequestKind::Position, session, 0, 0, 0, 0);
+        request.kind = 0;
+        Reply::new(&request, session, status, detail)
+    }
+
+    /// Whether it answers no request but says why the connection is closed.
+    #[must_use]
+    pub const fn is_rejection(&self) -> bool {
+        self.kind == 0
+    }
+
     /// The same reply, announcing `count` ticks; for `first_seq` see [`Reply`].
     #[must_use]
     pub const fn with_ticks(mut self, first_seq: u64, count: u64) -> Reply {
@@ -335,7 +378,8 @@ impl Reply {
     }
 
     /// Checks that this answers `request` and gives the status. A served retransmit has exactly
-    /// the range that was asked for; a served snapshot is no older than asked for.
+    /// the range that was asked for; a served snapshot is no older than asked for. A rejection of
+    /// the connection answers every request.
     ///
     /// # Errors
     /// See [`ReplyError`].
@@ -352,6 +396,9 @@ impl Reply {
         }
         let status = Status::from_code(self.status).filter(|_| self.version == VERSION);
         let status = status.ok_or(ReplyError::UnknownStatus { found: self.status })?;
+        if self.is_rejection() && status != Status::Ok && self.id() == 0 && self.count() == 0 {
+            return Ok(status);
+        }
         if self.id != request.id {
             return Err(ReplyError::WrongId {
                 expected: request.id(),
@@ -477,7 +524,7 @@ mod tests {
                         assert!(at >= 6 || bytes == REQUEST);
                         assert!(request.count() > 0 && request.first_seq() > 0);
                     }
-                    Ok(_) => assert_eq!(at, 5),
+                    Ok(_) => assert_eq!(at, 5, "another kind"),
                     Err(_) => assert_ne!(bytes, REQUEST),
                 }
             }
@@ -523,6 +570,41 @@ mod tests {
         let ok = Reply::new(&snapshot, 1, Status::Ok, 0);
         assert_eq!(ok.with_ticks(100, 7).check(&snapshot), Ok(Status::Ok));
         assert!(ok.with_ticks(99, 7).check(&snapshot).is_err());
+    }
+
+    #[test]
+    fn a_token_has_its_place() {
+        let token = Token::new([7; 24]);
+        let request = Request::with_token(3, token, 6);
+        let mut bytes = [0; 64];
+        request.write_to(&mut bytes).unwrap();
+        let mut expected = [0; 64];
+        expected[..7].copy_from_slice(b"TCRQ\x01\x05\x03");
+        expected[32] = 6;
+        expected[40..].fill(7);
+        assert_eq!(bytes, expected);
+        assert_eq!(request.check(), Ok(RequestKind::Token));
+        assert_eq!(*request.token(), token);
+    }
+
+    #[test]
+    fn a_rejection_answers_whatever_was_asked() {
+        let rejection = Reply::rejection(258, Status::Busy, 9);
+        let mut bytes = [0; 64];
+        rejection.write_to(&mut bytes).unwrap();
+        let mut expected = [0; 64];
+        expected[..7].copy_from_slice(b"TCRQ\x01\x00\x05");
+        (expected[8], expected[9], expected[40]) = (2, 1, 9);
+        assert_eq!(bytes, expected);
+        assert!(rejection.is_rejection());
+        assert_eq!(rejection.check(&request()), Ok(Status::Busy));
+        assert!(
+            Reply::rejection(1, Status::Ok, 0)
+                .check(&request())
+                .is_err()
+        );
+        let with_ticks = rejection.with_ticks(4, 5);
+        assert!(with_ticks.check(&request()).is_err());
     }
 
     #[test]

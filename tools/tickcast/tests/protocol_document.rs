@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use tickcast_wire::{
     Definition, Digest, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession, Quote, Reply,
-    ReplyStatus, Request, RequestKind, Side, Status, Symbol, Tick, Trade, TradeBreak, TradingState,
+    ReplyStatus, Request, RequestKind, Side, Status, Symbol, TOKEN_BYTES, Tick, Token, Trade,
+    TradeBreak, TradingState,
     UNDEFINED_PRICE, Venue,
 };
 use zerocopy::{FromBytes, IntoBytes};
@@ -208,6 +209,7 @@ fn tables_are_the_layouts() {
         ],
     );
     let asked = Request::new(RequestKind::Snapshot, 5, 2, 7, 3, 6);
+    let token = [0; TOKEN_BYTES];
     check(
         request,
         asked.as_bytes(),
@@ -220,6 +222,7 @@ fn tables_are_the_layouts() {
             ("first_seq", &n(7)),
             ("count", &n(3)),
             ("id", &n(6)),
+            ("token", &token),
         ],
     );
     let answer = Reply::new(&asked, 5, ReplyStatus::Busy, 12)
@@ -267,6 +270,10 @@ fn bytes_are_what_the_text_says() {
 
     let reply = Reply::new(&request, 258, ReplyStatus::TooOld, 9);
     assert_eq!(reply.as_bytes(), block(&document, "reply"));
+
+    let token = Token::new(std::array::from_fn(|at| at as u8 + 1));
+    let request = Request::with_token(3, token, 6);
+    assert_eq!(request.as_bytes(), block(&document, "token"));
 }
 
 #[test]
