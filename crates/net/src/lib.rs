@@ -36,6 +36,7 @@ compile_error!("tickcast-net is written for 64-bit Linux");
 pub mod clock;
 mod drops;
 mod error;
+mod files;
 mod group;
 mod idle;
 mod interface;
@@ -47,6 +48,7 @@ pub mod thread;
 pub use error::{
     GroupError, InterfaceError, NetError, OsError, ReceiveError, SendError, ThreadError,
 };
+pub use files::raise_open_files;
 pub use group::Group;
 pub use idle::{Idle, IdleParseError, Idler};
 pub use interface::Interface;

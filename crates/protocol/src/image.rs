@@ -84,6 +84,12 @@ impl Image {
         self.refused == 0
     }
 
+    /// The most rows that [`Image::snapshot`] can have now.
+    #[must_use]
+    pub const fn most_rows(&self) -> usize {
+        self.instruments.len() * 4
+    }
+
     /// All rows, by instrument and then kind, flagged [`Flags::SNAPSHOT`], otherwise as they were
     /// published.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use tickcast_wire::{Digest, Reply, ReplyStatus, Request, RequestKind, Tick};
+use tickcast_wire::{Digest, Reply, ReplyStatus, Request, RequestKind, TICK_BYTES, Tick};
 
 use crate::image::{DEFAULT_MAX_INSTRUMENTS, Image};
 use crate::store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};
@@ -175,6 +175,23 @@ impl Responder {
     #[must_use]
     pub const fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// The session.
+    #[must_use]
+    pub const fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// The most bytes of ticks that the reply to a request can have.
+    #[must_use]
+    pub fn most_bytes(&self, request: &Request) -> u64 {
+        let ticks = match request.check() {
+            Ok(RequestKind::Retransmit) => request.count().min(self.limits.ticks_per_request),
+            Ok(RequestKind::Snapshot) => self.image.most_rows() as u64,
+            _ => 0,
+        };
+        ticks * TICK_BYTES as u64
     }
 
     /// Decides what to do about a request.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Idle, SendConfig};
 use tickcast_protocol::ResponderLimits;
@@ -10,6 +11,7 @@ use tickcast_wire::PreviousSession;
 
 use crate::flow::FlowControl;
 use crate::speed::Speed;
+use crate::tls::ServerTls;
 
 /// How to set up a publisher.
 #[derive(Debug, Clone)]
@@ -60,7 +62,7 @@ impl PublisherConfig {
 }
 
 /// How to set up the recovery server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RecoveryConfig {
     /// Where to listen; with port 0 the system chooses one. Default 127.0.0.1:0.
     pub listen: SocketAddr,
@@ -68,6 +70,10 @@ pub struct RecoveryConfig {
     pub limits: ResponderLimits,
     /// What one client, and all of them, may use.
     pub clients: ClientLimits,
+    /// The networks that are served; connections from others are closed at once. None means all.
+    pub allow: Vec<IpNet>,
+    /// TLS, and the token that clients beyond this host must show. Default none: plain text.
+    pub tls: Option<ServerTls>,
     /// Ticks on their way from the send loop to the store. When it is nearly full, the send loop
     /// waits. At least 4,096; rounded up to a power of two. Default 262,144 (16 MiB).
     pub ring_ticks: usize,
@@ -81,6 +87,8 @@ impl Default for RecoveryConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             limits: ResponderLimits::default(),
             clients: ClientLimits::default(),
+            allow: Vec::new(),
+            tls: None,
             ring_ticks: 262_144,
             core: None,
         }
@@ -91,30 +99,61 @@ impl Default for RecoveryConfig {
 /// time per client; the next ones wait in the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
-    /// Clients at once. One more is answered Busy and closed. Default 1,024.
+    /// Clients at once. One more takes the place of one that has not got on for
+    /// [`ClientLimits::make_room_after`], or else is answered Busy and closed. Default 1,024.
     pub max_clients: usize,
+    /// Clients at once from one address, or one IPv6 network of 64 bits. One more is answered Busy
+    /// and closed. Default 64.
+    pub clients_per_address: usize,
     /// Bytes a second that one client may be sent on average; beyond it, it is answered Busy with
     /// the time to wait. Default 256 MiB.
     pub bytes_per_second: u64,
     /// Bytes that one client may be sent at once after a pause. Default 64 MiB.
     pub burst_bytes: u64,
-    /// Time for a started request to arrive in full. Default 5 s.
+    /// Bytes a second that all clients together may be sent on average; beyond it they are answered
+    /// Busy, with times one after the other. Default 512 MiB.
+    pub total_bytes_per_second: u64,
+    /// Bytes that all clients together may be sent at once after a pause. Default 128 MiB.
+    pub total_burst_bytes: u64,
+    /// Bytes that the kernel may hold on their way to one client. Default 64 KiB; more is quicker
+    /// over long distances.
+    pub send_buffer: usize,
+    /// Requests a second that one client may make on average, and at once after a pause; beyond it
+    /// the next ones wait in the socket. Default 10,000.
+    pub requests_per_second: u64,
+    /// TLS handshakes a second, and at once after a pause; beyond it connections are answered Busy
+    /// before any is begun. Default 500.
+    pub handshakes_per_second: u64,
+    /// Time for the first request of a connection to arrive, with TLS and token, and for each
+    /// started request. Default 5 s.
     pub header_deadline: Duration,
     /// Time without any request; subscribers under flow control are exempt. Default 60 s.
     pub idle_deadline: Duration,
     /// Time in which a client must take 64 KiB of its reply, or what is left of it. Default 5 s.
     pub write_deadline: Duration,
+    /// When all places are taken, a client that has not got on with its request or reply for so
+    /// long loses its place to a new one, and one that was served and is idle after ten times as
+    /// long; never those under flow control. Likewise a client that takes a snapshot too slowly,
+    /// when a new one has no room. Default 500 ms.
+    pub make_room_after: Duration,
 }
 
 impl Default for ClientLimits {
     fn default() -> ClientLimits {
         ClientLimits {
             max_clients: 1024,
+            clients_per_address: 64,
             bytes_per_second: 256 << 20,
             burst_bytes: 64 << 20,
+            total_bytes_per_second: 512 << 20,
+            total_burst_bytes: 128 << 20,
+            send_buffer: 64 << 10,
+            requests_per_second: 10_000,
+            handshakes_per_second: 500,
             header_deadline: Duration::from_secs(5),
             idle_deadline: Duration::from_secs(60),
             write_deadline: Duration::from_secs(5),
+            make_room_after: Duration::from_millis(500),
         }
     }
 }

@@ -61,8 +61,24 @@ counters! {
     Accepted = "accepted",
     /// Connections that could not be accepted, for lack of file descriptors for example.
     AcceptErrors = "accept_errors",
-    /// Connections beyond the most clients, answered Busy or closed at once.
+    /// Connections beyond the most clients, answered Busy and closed.
     RefusedClients = "refused_clients",
+    /// Connections beyond the most of one address, answered Busy and closed.
+    AddressLimit = "address_limit",
+    /// Connections from networks that are not served, closed at once.
+    NotAllowed = "not_allowed",
+    /// Clients that had not got on for a while and lost their place to a new one.
+    MadeRoom = "made_room",
+    /// TLS handshakes begun.
+    Handshakes = "handshakes",
+    /// Connections answered Busy because too many handshakes were begun in the last second.
+    HandshakeLimit = "handshake_limit",
+    /// Connections closed because what came was not TLS as it should be.
+    TlsFailures = "tls_failures",
+    /// Connections closed because they spoke plain text to a server that speaks TLS.
+    TlsRequired = "tls_required",
+    /// Connections closed because the token was wrong, or was not shown.
+    Denied = "denied",
     /// Subscribers under flow control now.
     FlowSubscribers = "flow_subscribers",
     /// Retransmit requests served.
@@ -83,6 +99,10 @@ counters! {
     TooLarge = "too_large",
     /// Requests answered: busy.
     Busy = "busy",
+    /// Of those, because all clients together had been sent as much as they may be.
+    BudgetBusy = "budget_busy",
+    /// Times that a client was not read from because it had made too many requests.
+    RequestLimit = "request_limit",
     /// Requests answered: malformed; the connection was closed.
     Malformed = "malformed",
     /// Requests answered: flow control is off.

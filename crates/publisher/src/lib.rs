@@ -40,6 +40,7 @@ mod send;
 mod server;
 mod source;
 mod speed;
+mod tls;
 
 pub use config::{ClientLimits, PublisherConfig, RecoveryConfig};
 pub use counters::{Counter, Counters};
@@ -48,3 +49,4 @@ pub use publisher::{PublishError, Publisher, PublisherHandle, Summary};
 pub use server::ServeError;
 pub use source::{InMemory, Prefetched, ReaderPanicked, Source, SourceError, Supply};
 pub use speed::{MOST_PER_SECOND, MULTIPLIER_RANGE, Speed, SpeedError};
+pub use tls::{ServerTls, TlsError};

@@ -208,8 +208,7 @@ fn open_server(
     let window = config.flow_control.map(|flow| flow.window);
     let responder = Responder::new(session, config.channel, window, recovery.limits);
     let server = Server::open(
-        recovery.listen,
-        recovery.clients,
+        recovery,
         responder,
         reader,
         Arc::clone(counters),

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use tickcast_net::{NetError, ThreadError};
 use tickcast_wire::ReplyStatus;
 
+use crate::connection::reason;
+
 /// Why a subscriber cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -24,7 +26,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The publisher does not want to be held up.
-    #[error("the publisher at {server} refuses flow control: {}", refusal(*status))]
+    #[error("the publisher at {server} refuses flow control: {}", reason(*status))]
     FlowControlRefused {
         /// The publisher's recovery address.
         server: SocketAddr,
@@ -34,17 +36,6 @@ pub enum StartError {
     /// Flow control goes over the recovery channel, and there is none.
     #[error("flow control needs the address of the publisher's recovery server")]
     FlowControlWithoutRecovery,
-}
-
-/// Why flow control is refused, and what to do.
-const fn refusal(status: ReplyStatus) -> &'static str {
-    match status {
-        ReplyStatus::FlowControlOff => {
-            "it was started without; start it with flow control, or subscribe without"
-        }
-        ReplyStatus::Busy => "it has too many clients; try again later, or let it serve more",
-        _ => "it does not understand the request; run the same version on both ends",
-    }
 }
 
 #[cfg(test)]
@@ -58,6 +49,8 @@ mod tests {
             (ReplyStatus::FlowControlOff, "it was started without"),
             (ReplyStatus::Busy, "too many clients"),
             (ReplyStatus::Malformed, "same version"),
+            (ReplyStatus::Denied, "its token"),
+            (ReplyStatus::TlsRequired, "TLS only"),
         ] {
             let said = StartError::FlowControlRefused { server, status }.to_string();
             assert!(

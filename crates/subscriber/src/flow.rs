@@ -1,7 +1,7 @@
 //! The flow-control thread: tells the publisher how far the slowest strategy has come.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind};
 use zerocopy::{FromZeros, IntoBytes};
 
+use crate::connection::{Connection, ConnectionError};
 use crate::error::StartError;
 use crate::reader::Progress;
 use crate::receive::Shared;
+use crate::tls::ClientTls;
 
 /// How often the position is looked at while the publisher may have to wait for it.
 const EVERY: Duration = Duration::from_micros(100);
@@ -24,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connection under flow control.
 pub(crate) struct FlowClient {
-    stream: TcpStream,
+    connection: Connection,
     channel: u16,
     shared: Arc<Shared>,
     progress: Vec<Arc<Progress>>,
@@ -36,24 +38,30 @@ impl FlowClient {
     /// Joins: from now on the publisher waits for this subscriber.
     pub(crate) fn join(
         server: SocketAddr,
+        tls: Option<&ClientTls>,
         channel: u16,
         shared: Arc<Shared>,
         progress: Vec<Arc<Progress>>,
     ) -> Result<FlowClient, StartError> {
         let failed = |source: io::Error| StartError::FlowControl { server, source };
-        let mut stream = connect(server).map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+        let mut connection = match connect(server, tls, channel) {
+            Ok(connection) => connection,
+            Err(ConnectionError::Refused { status, .. }) => {
+                return Err(StartError::FlowControlRefused { server, status });
+            }
+            Err(ConnectionError::Io(error)) => return Err(failed(error)),
+            Err(error) => return Err(failed(io::Error::other(error))),
+        };
         let request = Request::new(RequestKind::FlowJoin, 0, channel, 1, 0, 0);
-        stream.write_all(request.as_bytes()).map_err(failed)?;
+        connection.write_all(request.as_bytes()).map_err(failed)?;
         let mut reply = Reply::new_zeroed();
-        stream.read_exact(reply.as_mut_bytes()).map_err(failed)?;
+        let read = connection.read_within(PATIENCE, reply.as_mut_bytes());
+        read.map_err(failed)?;
         match reply.check(&request) {
             Ok(ReplyStatus::Ok) => {
                 let step = (reply.detail() / 8).max(1);
                 Ok(FlowClient {
-                    stream,
+                    connection,
                     channel,
                     shared,
                     progress,
@@ -99,16 +107,20 @@ impl FlowClient {
 
     fn report(&mut self, (session, next): (u64, u64)) -> io::Result<()> {
         let request = Request::new(RequestKind::Position, session, self.channel, next, 0, 0);
-        self.stream.write_all(request.as_bytes())
+        self.connection.write_all(request.as_bytes())
     }
 }
 
 /// Connects, again and again for a while: both ends are often started at the same moment.
-fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+fn connect(
+    server: SocketAddr,
+    tls: Option<&ClientTls>,
+    channel: u16,
+) -> Result<Connection, ConnectionError> {
     let (started, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {
-        match TcpStream::connect_timeout(&server, PATIENCE) {
-            Err(_) if started.elapsed() + pause < PATIENCE => {
+        match Connection::open(server, tls, channel, PATIENCE) {
+            Err(ConnectionError::Io(_)) if started.elapsed() + pause < PATIENCE => {
                 std::thread::sleep(pause);
                 pause *= 2;
             }

@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+mod connection;
 mod error;
 mod event;
 mod faults;
@@ -66,6 +67,7 @@ mod sessions;
 mod stats;
 mod strategy;
 mod subscriber;
+mod tls;
 
 pub use error::StartError;
 pub use event::{Event, Origin, SessionStart, Stamps};
@@ -76,6 +78,8 @@ pub use strategy::{Account, Outcome, Strategy};
 pub use subscriber::{
     Attached, Stopped, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
+pub use tls::{ClientTls, TlsError};
+
 pub use tickcast_protocol::{
     Alarm, ArbiterConfig, Cause, CauseCounts, Checkpoint, Counters, Difference, Line, LineCounters,
     Loss, LossReason, Proof, Provenance, Start, Verdict, Verifier,

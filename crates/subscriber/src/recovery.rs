@@ -1,8 +1,8 @@
 //! The recovery thread: asks over TCP, and hands the answers to the receive thread in chunks that
 //! go round, so that nothing is allocated.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, Thread};
@@ -16,6 +16,9 @@ use tickcast_protocol::Recovered;
 use tickcast_wire::{Clear, Digest, Reply, ReplyStatus, Request, RequestKind, Tick, Venue};
 use zerocopy::{FromZeros, IntoBytes};
 
+use crate::connection::{Connection, ConnectionError};
+use crate::tls::ClientTls;
+
 /// Ticks in a chunk: 64 KiB.
 const CHUNK_TICKS: usize = 1_024;
 /// Chunks that go round: 1 MiB in all.
@@ -24,6 +27,8 @@ const CHUNKS: usize = 16;
 const REQUESTS: usize = 16;
 /// Time to connect, for a reply to begin, and for each chunk of it to arrive in full.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest time that a server that refuses the connection is left alone, whatever it says.
+const LEFT_ALONE: Duration = Duration::from_secs(1);
 /// Rows that a snapshot may have at most, whatever the server announces: 4 GiB.
 const SNAPSHOT_ROWS_MAX: u64 = 1 << 26;
 
@@ -183,8 +188,12 @@ impl Drop for RecoveryLink {
 /// The recovery thread's end.
 struct RecoveryClient {
     server: SocketAddr,
+    tls: Option<ClientTls>,
+    channel: u16,
     shared: Arc<Shared>,
-    stream: Option<TcpStream>,
+    connection: Option<Connection>,
+    /// The server refused the connection, for this reason, and is left alone until then.
+    refused: Option<(ReplyStatus, Instant)>,
     /// The last exchange failed. Only changes are logged: a dead server fails all the time.
     is_failing: bool,
 }
@@ -192,6 +201,8 @@ struct RecoveryClient {
 /// Starts the recovery thread; it works until the link is dropped.
 pub(crate) fn start_recovery(
     server: SocketAddr,
+    tls: Option<ClientTls>,
+    channel: u16,
 ) -> Result<(RecoveryLink, JoinHandle<()>), ThreadError> {
     let shared = Arc::new(Shared {
         requests: ArrayQueue::new(REQUESTS),
@@ -206,8 +217,11 @@ pub(crate) fn start_recovery(
     }
     let client = RecoveryClient {
         server,
+        tls,
+        channel,
         shared: Arc::clone(&shared),
-        stream: None,
+        connection: None,
+        refused: None,
         is_failing: false,
     };
     let handle = spawn_named("tc-recover", None, move || client.run())?;
@@ -241,6 +255,10 @@ impl RecoveryClient {
     /// Asks for all of them at once and takes the answers in order. Whatever goes wrong, each
     /// request is answered.
     fn serve(&mut self, asked: &[Request]) {
+        let now = Instant::now();
+        if let Some((status, until)) = self.refused.filter(|(_, until)| *until > now) {
+            return self.refuse(asked, status, until - now);
+        }
         let mut answered = 0;
         let outcome = self.exchange(asked, &mut answered);
         if answered > 0 && std::mem::take(&mut self.is_failing) {
@@ -255,61 +273,89 @@ impl RecoveryClient {
                     "recovery failed; it is tried again and again");
             }
             self.is_failing = true;
-            self.stream = None;
-            for request in &asked[answered..] {
+            self.connection = None;
+            let rest = &asked[answered..];
+            if let ConnectionError::Refused { status, detail } = error {
+                let wait = Duration::from_nanos(detail).min(LEFT_ALONE);
+                self.refused = Some((status, Instant::now() + wait));
+                return self.refuse(rest, status, wait);
+            }
+            for request in rest {
                 self.answer(What::Failed { id: request.id() });
             }
         }
     }
 
-    fn exchange(&mut self, asked: &[Request], answered: &mut usize) -> io::Result<()> {
-        let mut stream = self.connect()?;
+    /// Answers as the server did, or would.
+    fn refuse(&self, asked: &[Request], status: ReplyStatus, wait: Duration) {
+        let detail = wait.as_nanos() as u64;
         for request in asked {
-            stream.write_all(request.as_bytes())?;
+            let id = request.id();
+            self.answer(What::Refused { id, status, detail });
         }
+    }
+
+    fn exchange(&mut self, asked: &[Request], answered: &mut usize) -> Result<(), ConnectionError> {
+        let mut connection = self.connect()?;
+        let mut write = || {
+            for request in asked {
+                connection.write_all(request.as_bytes())?;
+            }
+            connection.flush()
+        };
+        let mut written = write();
         for request in asked {
             let mut reply = Reply::new_zeroed();
-            read_in_time(&mut stream, reply.as_mut_bytes())?;
+            let read = connection.read_within(PATIENCE, reply.as_mut_bytes());
+            if let Err(error) = read {
+                // A server that closed before it was asked has said why, if at all.
+                return Err(std::mem::replace(&mut written, Ok(()))
+                    .err()
+                    .unwrap_or(error)
+                    .into());
+            }
             let status = reply.check(request).map_err(io::Error::other)?;
+            let detail = reply.detail();
             if status == ReplyStatus::Ok {
                 // Ticks of another session carry the same seqs and would pass for those asked for.
                 if reply.session() != request.session() {
-                    return Err(io::Error::other("the server answers for another session"));
+                    let error = io::Error::other("the server answers for another session");
+                    return Err(error.into());
                 }
-                self.take_ticks(&mut stream, request, &reply)?;
+                self.take_ticks(&mut connection, request, &reply)?;
+            } else if status == ReplyStatus::Denied || reply.rejection_status().is_some() {
+                return Err(ConnectionError::Refused { status, detail });
             } else {
-                tracing::debug!(?status, detail = reply.detail(), "recovery request refused");
-                let what = What::Refused {
-                    id: request.id(),
-                    status,
-                    detail: reply.detail(),
-                };
-                self.answer(what);
+                tracing::debug!(?status, detail, "recovery request refused");
+                let id = request.id();
+                self.answer(What::Refused { id, status, detail });
             }
             *answered += 1;
         }
-        self.stream = Some(stream);
+        self.connection = Some(connection);
         Ok(())
     }
 
-    fn connect(&mut self) -> io::Result<TcpStream> {
+    fn connect(&mut self) -> Result<Connection, ConnectionError> {
         // The server closes a connection that was idle for long, or went away meanwhile.
-        if let Some(stream) = self.stream.take().filter(is_open) {
-            return Ok(stream);
+        if let Some(connection) = self.connection.take().filter(Connection::is_open) {
+            return Ok(connection);
         }
-        let stream = TcpStream::connect_timeout(&self.server, PATIENCE).inspect_err(|_| {
-            self.shared.connect_failures.fetch_add(1, Ordering::Relaxed);
-        })?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        self.shared.connects.fetch_add(1, Ordering::Relaxed);
-        Ok(stream)
+        let tls = self.tls.as_ref();
+        let opened = Connection::open(self.server, tls, self.channel, PATIENCE);
+        let outcome = if opened.is_ok() {
+            &self.shared.connects
+        } else {
+            &self.shared.connect_failures
+        };
+        outcome.fetch_add(1, Ordering::Relaxed);
+        opened
     }
 
     /// Hands the rows of a reply over as they come.
     fn take_ticks(
         &self,
-        stream: &mut TcpStream,
+        connection: &mut Connection,
         request: &Request,
         reply: &Reply,
     ) -> io::Result<()> {
@@ -340,7 +386,7 @@ impl RecoveryClient {
                     last,
                 }
             };
-            let chunk = self.read_chunk(len, stream)?;
+            let chunk = self.read_chunk(len, connection)?;
             if is_snapshot {
                 rows_digest.update_all(&chunk.ticks[..len]);
                 if last && !agrees(reply.rows_digest(), rows_digest) {
@@ -359,11 +405,11 @@ impl RecoveryClient {
         }
     }
 
-    fn read_chunk(&self, len: usize, stream: &mut TcpStream) -> io::Result<Box<Chunk>> {
+    fn read_chunk(&self, len: usize, connection: &mut Connection) -> io::Result<Box<Chunk>> {
         let Some(mut chunk) = self.free_chunk() else {
             return Err(io::Error::other("the subscriber stops"));
         };
-        let read = read_in_time(stream, chunk.ticks[..len].as_mut_bytes());
+        let read = connection.read_within(PATIENCE, chunk.ticks[..len].as_mut_bytes());
         if let Err(error) = read {
             let _ = self.shared.free.push(chunk);
             return Err(error);
@@ -404,34 +450,4 @@ impl RecoveryClient {
 /// Whether a digest is the one that was said; one of 0 says nothing.
 fn agrees(said: Digest, found: Digest) -> bool {
     said == Digest::default() || said == found
-}
-
-/// Fills `bytes` within [`PATIENCE`], however the server spreads them.
-fn read_in_time(stream: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    while !bytes.is_empty() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(bytes) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(count) => bytes = &mut bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Whether the server has neither closed the connection nor sent what nobody asked for.
-fn is_open(stream: &TcpStream) -> bool {
-    let waits = |stream: &TcpStream| {
-        stream.set_nonblocking(true)?;
-        let peeked = stream.peek(&mut [0]);
-        stream.set_nonblocking(false)?;
-        peeked
-    };
-    waits(stream).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }

@@ -25,6 +25,7 @@ use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
 use crate::stats::{ReceiveBuffers, Stats};
 use crate::strategy::{Outcome, Run, Runner, STRATEGY_STAGES, Strategy};
+use crate::tls::ClientTls;
 
 /// The shortest queue: many batches of 63 ticks and a mark, so that a lapped reader finds one.
 const LEAST_QUEUE_LINES: usize = 1_024;
@@ -42,6 +43,8 @@ pub struct SubscriberConfig {
     pub line_b: Option<ReceiveConfig>,
     /// The publisher's recovery server; without one, what both lines lose is lost by notice.
     pub recovery: Option<SocketAddr>,
+    /// TLS to the recovery server; default none: plain text.
+    pub recovery_tls: Option<ClientTls>,
     /// Where to start, and how long to wait for what. `line_b` and `recovery` are set from above.
     pub arbiter: ArbiterConfig,
     /// Whether the publisher is held back to the pace of the slowest strategy; replays only.
@@ -67,6 +70,7 @@ impl SubscriberConfig {
             line_a,
             line_b: None,
             recovery: None,
+            recovery_tls: None,
             arbiter: ArbiterConfig::default(),
             flow_control: false,
             queue_lines: 65_536,
@@ -215,7 +219,8 @@ impl SubscriberBuilder {
         let mut helpers = Vec::new();
         let mut recovery = None;
         if let Some(server) = config.recovery {
-            let (link, thread) = start_recovery(server)?;
+            let tls = config.recovery_tls.clone();
+            let (link, thread) = start_recovery(server, tls, config.arbiter.channel)?;
             recovery = Some(link);
             helpers.push(thread);
         }
@@ -224,7 +229,8 @@ impl SubscriberBuilder {
                 .recovery
                 .ok_or(StartError::FlowControlWithoutRecovery)?;
             let (shared, progress) = (Arc::clone(&shared), self.progress.clone());
-            let client = FlowClient::join(server, config.arbiter.channel, shared, progress)?;
+            let (tls, channel) = (config.recovery_tls.as_ref(), config.arbiter.channel);
+            let client = FlowClient::join(server, tls, channel, shared, progress)?;
             helpers.push(spawn_named("tc-flow", None, move || client.run())?);
         }
         let arbiter = ArbiterConfig {

@@ -363,10 +363,17 @@ impl Reply {
         Reply::new(&request, session, status, detail)
     }
 
-    /// Whether it answers no request but says why the connection is closed.
+    /// The status of a reply that answers no request but says why the connection is closed.
     #[must_use]
-    pub const fn is_rejection(&self) -> bool {
-        self.kind == 0
+    pub const fn rejection_status(&self) -> Option<Status> {
+        let is_whole = self.magic.get() == RECOVERY_MAGIC && self.version == VERSION;
+        if !is_whole || self.kind != 0 || self.id() != 0 || self.count() != 0 {
+            return None;
+        }
+        match Status::from_code(self.status) {
+            Some(Status::Ok) | None => None,
+            status => status,
+        }
     }
 
     /// The same reply, announcing `count` ticks; for `first_seq` see [`Reply`].
@@ -396,7 +403,7 @@ impl Reply {
         }
         let status = Status::from_code(self.status).filter(|_| self.version == VERSION);
         let status = status.ok_or(ReplyError::UnknownStatus { found: self.status })?;
-        if self.is_rejection() && status != Status::Ok && self.id() == 0 && self.count() == 0 {
+        if let Some(status) = self.rejection_status() {
             return Ok(status);
         }
         if self.id != request.id {
@@ -596,7 +603,7 @@ mod tests {
         expected[..7].copy_from_slice(b"TCRQ\x01\x00\x05");
         (expected[8], expected[9], expected[40]) = (2, 1, 9);
         assert_eq!(bytes, expected);
-        assert!(rejection.is_rejection());
+        assert_eq!(rejection.rejection_status(), Some(Status::Busy));
         assert_eq!(rejection.check(&request()), Ok(Status::Busy));
         assert!(
             Reply::rejection(1, Status::Ok, 0)

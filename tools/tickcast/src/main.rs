@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod proof;
 mod publish;
+mod security;
 mod show;
 mod strategies;
 mod subscribe;

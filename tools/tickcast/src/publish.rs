@@ -19,6 +19,7 @@ use tracing::info;
 
 use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, bytes, number};
 use crate::interrupt::Interrupt;
+use crate::security::ServerArgs;
 use crate::show::{self, BOLD};
 use crate::{Outcome, progress};
 
@@ -29,6 +30,9 @@ Examples:
   tickcast publish market.ticks --speed max --flow-control 1
   tickcast publish market.ticks --interface eth0 --recovery 192.168.1.5:14000 --ttl 4
   tickcast publish market.ticks --interface eth1 --interface-b eth2 --recovery 10.0.3.1:14000
+  tickcast publish market.ticks --recovery 0.0.0.0:14000 --recovery-allow 192.168.1.0/24
+  tickcast publish market.ticks --recovery 0.0.0.0:14000 --recovery-cert cert.pem \
+    --recovery-key key.pem --recovery-token token
 
 Ctrl-C ends the session cleanly: the end is announced on both lines, and what subscribers missed
 can still be asked for during --linger.";
@@ -92,17 +96,28 @@ pub struct PublishArgs {
     #[arg(long, value_name = "TICKS", allow_hyphen_values = true, default_value_t = RecoveryConfig::default().limits.ticks_per_request, value_parser = value_parser!(u64).range(1..), help_heading = "Recovery")]
     max_request: u64,
 
+    /// Clients at once from one address, or one IPv6 network of 64 bits.
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = ClientLimits::default().clients_per_address, value_parser = number(1..), help_heading = "Recovery")]
+    clients_per_address: usize,
+
+    /// Bytes a second that all clients together are served on average.
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, default_value = "512MiB", value_parser = bytes, help_heading = "Recovery")]
+    recovery_rate: usize,
+
     /// Bytes a second that one client is served on average.
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true, default_value = "256MiB", value_parser = bytes, help_heading = "Recovery")]
     client_rate: usize,
 
-    /// Time for a started request to arrive, and for a client to take some of its answer.
+    /// Time for a connection's first request and for a started one to arrive, and for a client to take some of its answer.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "5s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
     client_patience: Duration,
 
     /// Time without a request after which a client is disconnected.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "60s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
     client_idle: Duration,
+
+    #[command(flatten)]
+    security: ServerArgs,
 
     /// Wait for so many subscribers under flow control, and stay within the window of the slowest:
     /// for replays, never for live data.
@@ -299,10 +314,14 @@ fn config(args: &PublishArgs, before: Option<State>) -> anyhow::Result<Publisher
     recovery.limits.max_instruments = args.max_instruments;
     recovery.limits.ticks_per_request = args.max_request;
     recovery.clients.max_clients = args.max_clients;
+    recovery.clients.clients_per_address = args.clients_per_address;
+    recovery.clients.total_bytes_per_second = args.recovery_rate as u64;
     recovery.clients.bytes_per_second = args.client_rate as u64;
     recovery.clients.header_deadline = args.client_patience;
     recovery.clients.write_deadline = args.client_patience;
     recovery.clients.idle_deadline = args.client_idle;
+    recovery.allow = args.security.allow();
+    recovery.tls = args.security.tls()?;
     config.recovery = Some(recovery);
     // Rising even if the clock was set back meanwhile.
     let after = before.map_or(0, |state| state.session + 1);

@@ -26,6 +26,7 @@ use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
+use crate::security::ClientArgs;
 use crate::show::{self, BOLD};
 use crate::strategies::{Choice, Follow, Record};
 
@@ -136,6 +137,9 @@ pub struct SubscribeArgs {
     /// The publisher's recovery server; or none: what both lines lose is lost then.
     #[arg(long, value_name = "ADDRESS:PORT|none", default_value = RECOVERY_ADDRESS, help_heading = "Recovery")]
     recovery: Recovery,
+
+    #[command(flatten)]
+    security: ClientArgs,
 
     /// Give a gap up, with a notice, after so long.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "2s", value_parser = humantime::parse_duration, help_heading = "Recovery")]
@@ -309,6 +313,7 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
         .group()
         .map(|group| line(group, interface_b));
     config.recovery = args.recovery.0;
+    config.recovery_tls = args.security.tls()?;
     config.arbiter.start = args.from.0;
     config.arbiter.channel = args.lines.channel;
     config.arbiter.recovery_deadline = u64::try_from(args.recovery_deadline.as_nanos())?;

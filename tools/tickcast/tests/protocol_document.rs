@@ -7,8 +7,7 @@ use std::ops::Range;
 use tickcast_wire::{
     Definition, Digest, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession, Quote, Reply,
     ReplyStatus, Request, RequestKind, Side, Status, Symbol, TOKEN_BYTES, Tick, Token, Trade,
-    TradeBreak, TradingState,
-    UNDEFINED_PRICE, Venue,
+    TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
 };
 use zerocopy::{FromBytes, IntoBytes};
 

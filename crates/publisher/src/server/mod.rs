@@ -1,30 +1,40 @@
 //! The recovery server, thread `tc-serve`: keeps the store and the image up to date and answers
 //! many clients, none of which can hold up another or the send loop.
 
+mod admission;
 mod bucket;
+mod budget;
 mod client;
+mod clients;
 mod sending;
+mod stream;
 
 use std::collections::VecDeque;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use slab::Slab;
+use socket2::SockRef;
 use thiserror::Error;
 use tickcast_net::clock::monotonic_ns;
+use tickcast_net::raise_open_files;
 use tickcast_protocol::{NotContiguous, Responder};
 use tickcast_queue::{Lapped, Line, Reader};
-use tickcast_wire::Tick;
+use tickcast_wire::{Reply, ReplyStatus, Tick};
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::config::ClientLimits;
+use crate::config::{ClientLimits, RecoveryConfig};
 use crate::counters::{Counter, Counters};
 use crate::flow::Positions;
+use crate::server::admission::{Admission, Refusal};
+use crate::server::bucket::TokenBucket;
+use crate::server::budget::Budget;
 use crate::server::client::{Client, Desk, Turn};
+use crate::server::clients::Clients;
+use crate::tls::ServerTls;
 
 /// Published ticks reach the store at least this often.
 const DRAIN_EVERY: Duration = Duration::from_millis(1);
@@ -45,8 +55,21 @@ const MOST_TURNS: usize = 16;
 /// Connections accepted before clients have their turn again.
 const MOST_ACCEPTS: usize = 64;
 
-/// Connections beyond the most clients that are still told Busy; more are closed at once.
-const WAITING_ROOM: usize = 64;
+/// After an error no connection is accepted for so long, in ns: 100 ms.
+const ACCEPT_PAUSE_NS: u64 = 100_000_000;
+
+/// Connections that were sent away and are kept for a moment, so that what they still send does not
+/// take the reason away from them.
+const DEPARTING: usize = 64;
+
+/// How long they are kept, in ns: 1 s.
+const DEPARTING_NS: u64 = 1_000_000_000;
+
+/// Bytes that the kernel may hold of what a client sends: many requests, and any handshake.
+const RECEIVE_BUFFER: usize = 16 * 1024;
+
+/// Files that a process with a publisher has open besides its clients.
+const OTHER_FILES: u64 = 256;
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -70,12 +93,13 @@ pub(crate) struct Server {
     listener: TcpListener,
     /// Connections may be waiting to be accepted.
     accepting: bool,
-    clients: Slab<Client>,
-    surplus: usize,
-    /// Clients that may get on without a new event, each at most once.
-    ready: VecDeque<usize>,
-    /// Whether a client is in `ready`, by its key.
-    is_ready: Vec<bool>,
+    accept_at: u64,
+    admission: Admission,
+    clients: Clients,
+    departing: VecDeque<(u64, TcpStream)>,
+    budget: Budget,
+    handshakes: TokenBucket,
+    tls: Option<ServerTls>,
     reader: Reader,
     lines: Box<[Line]>,
     responder: Responder,
@@ -90,25 +114,31 @@ pub(crate) struct Server {
 impl Server {
     /// Listens; the address it listens on is [`Server::local_addr`].
     pub(crate) fn open(
-        listen: SocketAddr,
-        limits: ClientLimits,
+        config: &RecoveryConfig,
         responder: Responder,
         reader: Reader,
         counters: Arc<Counters>,
         positions: Arc<Positions>,
     ) -> io::Result<Server> {
         let poll = Poll::new()?;
-        let mut listener = TcpListener::bind(listen)?;
+        let mut listener = TcpListener::bind(config.listen)?;
+        bound_buffers(&listener, config.clients.send_buffer)?;
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
+        let (limits, now) = (config.clients, monotonic_ns());
+        log_dangers(config);
+        let handshakes = limits.handshakes_per_second;
         Ok(Server {
             poll,
             listener,
             accepting: false,
-            clients: Slab::new(),
-            surplus: 0,
-            ready: VecDeque::new(),
-            is_ready: Vec::new(),
+            accept_at: 0,
+            admission: Admission::new(config.allow.clone(), limits.clients_per_address),
+            clients: Clients::default(),
+            departing: VecDeque::new(),
+            budget: Budget::new(limits.total_bytes_per_second, limits.total_burst_bytes, now),
+            handshakes: TokenBucket::new(handshakes, handshakes, now),
+            tls: config.tls.clone(),
             reader,
             lines: vec![Line::default(); DRAIN_TICKS].into_boxed_slice(),
             responder,
@@ -129,7 +159,7 @@ impl Server {
         let mut events = Events::with_capacity(1024);
         let mut drained_all = true;
         while !self.reader.is_closed() {
-            let nothing_waits = drained_all && self.ready.is_empty();
+            let nothing_waits = drained_all && self.clients.ready() == 0;
             let timeout = if nothing_waits {
                 DRAIN_EVERY
             } else {
@@ -143,10 +173,11 @@ impl Server {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accepting = true,
-                    Token(key) => self.mark_ready(key),
+                    Token(key) => self.clients.mark_ready(key),
                 }
             }
             let now = monotonic_ns();
+            self.clients.resume(now);
             self.accept(now);
             self.serve(now);
             self.close_overdue(now);
@@ -175,99 +206,142 @@ impl Server {
     }
 
     fn accept(&mut self, now: u64) {
+        if now < self.accept_at {
+            return;
+        }
         for _ in 0..MOST_ACCEPTS {
             if !self.accepting {
                 return;
             }
             match self.listener.accept() {
-                Ok((stream, _)) => {
+                Ok((socket, address)) => {
                     self.counters.add(Counter::Accepted, 1);
-                    self.welcome(stream, now);
+                    self.welcome(socket, address.ip(), now);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.accepting = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    // Out of file descriptors, mostly: tried again in the next round.
-                    self.counters.add(Counter::AcceptErrors, 1);
-                    return;
-                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => self.accepting = false,
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => return self.cannot_accept(now),
+                },
             }
         }
     }
 
-    fn welcome(&mut self, mut stream: mio::net::TcpStream, now: u64) {
-        let surplus = self.clients.len() - self.surplus >= self.limits.max_clients;
-        if surplus {
-            self.counters.add(Counter::RefusedClients, 1);
-            if self.surplus >= WAITING_ROOM {
-                return;
-            }
+    /// Out of file descriptors, mostly: makes some free, and tries again in a while.
+    fn cannot_accept(&mut self, now: u64) {
+        self.counters.add(Counter::AcceptErrors, 1);
+        self.accept_at = now + ACCEPT_PAUSE_NS;
+        self.departing.clear();
+        self.make_room(now);
+    }
+
+    fn welcome(&mut self, mut socket: TcpStream, address: IpAddr, now: u64) {
+        let mut admitted = self.admission.check(address);
+        if admitted.is_ok() && self.clients.len() >= self.limits.max_clients && !self.make_room(now)
+        {
+            admitted = Err(Refusal::Full);
         }
         // Without it replies only come later.
-        let _ = stream.set_nodelay(true);
-        let entry = self.clients.vacant_entry();
-        let key = entry.key();
+        let _ = socket.set_nodelay(true);
+        if let Err(refusal) = admitted {
+            self.counters.add(refusal.counter(), 1);
+            if refusal != Refusal::NotAllowed {
+                self.send_away(socket, now);
+            }
+            return;
+        }
+        let token = Token(self.clients.vacant_key());
         let interest = Interest::READABLE | Interest::WRITABLE;
-        let registered = self
-            .poll
-            .registry()
-            .register(&mut stream, Token(key), interest);
+        let registered = self.poll.registry().register(&mut socket, token, interest);
         if registered.is_err() {
             self.counters.add(Counter::AcceptErrors, 1);
             return;
         }
-        entry.insert(Client::new(stream, &self.limits, surplus, now));
-        self.surplus += usize::from(surplus);
-        if self.is_ready.len() <= key {
-            self.is_ready.resize(key + 1, false);
-        }
-        self.mark_ready(key);
+        let has_tls = self.tls.is_some();
+        let client = Client::new(socket, address, &self.limits, has_tls, now);
+        self.admission.enter(address);
+        self.clients.insert(client);
         self.count_clients();
     }
 
-    fn mark_ready(&mut self, key: usize) {
-        if self.clients.contains(key) && !self.is_ready[key] {
-            self.is_ready[key] = true;
-            self.ready.push_back(key);
+    /// Takes the place of a client that does not get on; whether there was one.
+    fn make_room(&mut self, now: u64) -> bool {
+        let Some(key) = self.clients.weakest(&self.limits, now) else {
+            return false;
+        };
+        self.counters.add(Counter::MadeRoom, 1);
+        self.close(key);
+        true
+    }
+
+    /// Tells a connection that gets no place why, and when to come again.
+    fn send_away(&mut self, mut socket: TcpStream, now: u64) {
+        let (session, retry_ns) = (self.responder.session(), self.admission.retry_ns());
+        let reply = Reply::rejection(session, ReplyStatus::Busy, retry_ns);
+        // The kernel has room for a first few bytes. What was sent already is thrown away, because
+        // closing with unread bytes would take the reply away.
+        let _ = socket.write(reply.as_bytes());
+        let _ = socket.shutdown(Shutdown::Write);
+        let _ = socket.read(&mut [0; 4096]);
+        if self.departing.len() >= DEPARTING {
+            self.departing.pop_front();
         }
+        self.departing.push_back((now, socket));
     }
 
     /// Gives clients that are ready their turn, one after the other.
     fn serve(&mut self, now: u64) {
-        for _ in 0..self.ready.len().min(MOST_TURNS) {
-            let Some(key) = self.ready.pop_front() else {
-                return;
+        let mut desk = Desk {
+            responder: &mut self.responder,
+            budget: &mut self.budget,
+            handshakes: &mut self.handshakes,
+            admission: &mut self.admission,
+            tls: self.tls.as_ref(),
+            counters: &self.counters,
+            snapshot_refused: false,
+            now,
+        };
+        let mut closed = Vec::new();
+        for _ in 0..self.clients.ready().min(MOST_TURNS) {
+            let Some(key) = self.clients.next_ready() else {
+                break;
             };
-            self.is_ready[key] = false;
             let Some(client) = self.clients.get_mut(key) else {
                 continue;
             };
-            let mut desk = Desk {
-                responder: &mut self.responder,
-                counters: &self.counters,
-                now,
-            };
             match client.turn(&mut desk) {
-                Turn::More => self.mark_ready(key),
+                Turn::More => self.clients.mark_ready(key),
                 Turn::Waits => {}
-                Turn::Close => self.close(key),
+                Turn::Pauses(until) => self.clients.pause(key, until),
+                Turn::Close => closed.push(key),
             }
+        }
+        if desk.snapshot_refused {
+            let slow = |client: &Client| client.is_slow_with_snapshot(&self.limits, now);
+            let slow = self.clients.iter().filter(|(_, client)| slow(client));
+            let slow: Vec<_> = slow.map(|(key, _)| key).collect();
+            self.counters.add(Counter::MadeRoom, slow.len() as u64);
+            closed.extend(slow);
+        }
+        for key in closed {
+            self.close(key);
         }
     }
 
     fn close(&mut self, key: usize) {
-        let Some(mut client) = self.clients.try_remove(key) else {
+        let Some(mut client) = self.clients.remove(key) else {
             return;
         };
         // It is closed next, which also takes it out of the poll.
-        let _ = self.poll.registry().deregister(client.stream_mut());
-        self.surplus -= usize::from(client.is_surplus());
+        let _ = self.poll.registry().deregister(client.socket_mut());
+        self.admission.leave(client.address());
+        self.budget.give_back(client.unsent());
         self.count_clients();
     }
 
     fn count_clients(&self) {
-        let clients = self.clients.len() - self.surplus;
-        self.counters.set(Counter::Clients, clients as u64);
+        let clients = self.clients.len() as u64;
+        self.counters.set(Counter::Clients, clients);
     }
 
     fn close_overdue(&mut self, now: u64) {
@@ -285,13 +359,15 @@ impl Server {
             self.counters.add(counter, 1);
             self.close(key);
         }
+        let stay = |(since, _): &(u64, TcpStream)| now.saturating_sub(*since) < DEPARTING_NS;
+        self.departing.retain(stay);
     }
 
     /// Tells the send loop how far the subscribers under flow control are.
     fn report_positions(&mut self) {
         let end = self.positions.end();
         let (mut slowest, mut joined) = (None, 0);
-        for (_, client) in &mut self.clients {
+        for client in self.clients.iter_mut() {
             let Some(position) = client.position else {
                 continue;
             };
@@ -304,5 +380,33 @@ impl Server {
         }
         self.positions.update(slowest, joined, self.confirmed);
         self.counters.set(Counter::FlowSubscribers, joined as u64);
+    }
+}
+
+/// Bounds what the kernel holds for a client, which would otherwise be megabytes for one that never
+/// reads. Accepted sockets inherit it.
+fn bound_buffers(listener: &TcpListener, send_buffer: usize) -> io::Result<()> {
+    let socket = SockRef::from(listener);
+    // The kernel doubles what it is asked for.
+    socket.set_send_buffer_size(send_buffer / 2)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER / 2)
+}
+
+/// Says what whoever starts a server should know.
+fn log_dangers(config: &RecoveryConfig) {
+    let listen = config.listen;
+    if config.tls.is_none() && !listen.ip().to_canonical().is_loopback() {
+        tracing::warn!(%listen, "recovery is served in plain text and asks for no token: whoever \
+            reaches it can read the feed; for other than private networks give it a certificate");
+    }
+    let wanted = config.clients.max_clients as u64 + OTHER_FILES;
+    let open_files = raise_open_files(wanted);
+    if open_files < wanted {
+        tracing::warn!(
+            open_files,
+            wanted,
+            "not all clients will find room: raise the limit of open \
+            files (ulimit -n), or allow fewer clients"
+        );
     }
 }

@@ -50,7 +50,23 @@ impl Sending {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.sent == REPLY_BYTES + self.reply.count() * TICK_BYTES as u64
+        self.sent == self.size()
+    }
+
+    fn size(&self) -> u64 {
+        REPLY_BYTES + self.reply.count() * TICK_BYTES as u64
+    }
+
+    /// Bytes of ticks that were not sent.
+    pub(crate) fn unsent(&self) -> u64 {
+        (self.size() - self.sent).min(self.size() - REPLY_BYTES)
+    }
+
+    /// Whether it is a snapshot that, as it goes, takes longer than `most` ns in all; `elapsed` of
+    /// them have passed.
+    pub(crate) fn is_slow_snapshot(&self, elapsed: u64, most: u128) -> bool {
+        let takes_at_least = u128::from(elapsed) * u128::from(self.size());
+        matches!(self.body, Body::Snapshot(_)) && takes_at_least > most * u128::from(self.sent)
     }
 
     /// How many whole turns were sent so far.

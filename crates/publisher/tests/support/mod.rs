@@ -110,6 +110,11 @@ impl Client {
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
+        Client::over(stream)
+    }
+
+    /// Over a connection of one's own.
+    pub const fn over(stream: TcpStream) -> Client {
         Client { stream, id: 0 }
     }
 
