@@ -19,6 +19,8 @@ pub(super) struct Gap {
     /// Not asked for again before this time.
     pub(super) retry_at: u64,
     pub(super) tries: u32,
+    /// Not asked for together with others: a request for several of them was denied.
+    pub(super) alone: bool,
     /// The request under way for it.
     pub(super) pending: Option<u64>,
     /// Set when nothing more is done for it: a notice goes out as soon as its turn comes.
@@ -35,6 +37,7 @@ impl Gap {
             declared: None,
             retry_at: 0,
             tries: 0,
+            alone: false,
             pending: None,
             given_up: None,
         }
@@ -76,6 +79,13 @@ impl Gaps {
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Gap> {
         self.list.iter_mut()
+    }
+
+    /// The first piece of `first .. end` that is missing.
+    pub(super) fn missing(&self, first: u64, end: u64) -> Option<(u64, u64)> {
+        let at = self.list.partition_point(|gap| gap.end <= first);
+        let gap = self.list.get(at).filter(|gap| gap.first < end)?;
+        Some((gap.first.max(first), gap.end.min(end)))
     }
 
     /// Adds a gap behind all others.

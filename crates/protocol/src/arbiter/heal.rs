@@ -7,6 +7,10 @@ use super::requests::{Asked, RETRY_DELAY_MAX, Recovered, backoff};
 use super::splice::{Join, Splice};
 use super::{Arbiter, LossReason, Provenance, Sink};
 
+/// Gaps are asked for together when no more ticks than this lie between them: a packet full of them,
+/// sent again, costs both ends less than another request.
+const BETWEEN_MAX: u64 = 21;
+
 /// How far a snapshot may be ahead of what the lines have shown, in ticks: more than any publisher
 /// sends while a subscriber is late. A larger lead is a lie.
 const SNAPSHOT_LEAD_MAX: u64 = 1 << 24;
@@ -45,33 +49,43 @@ impl Arbiter {
 
     fn poll_retransmit(&mut self, now: u64) -> Option<Request> {
         self.declare_gaps(now);
-        let (next, reach) = (
-            self.next,
-            self.next.saturating_add(self.window.len() as u64),
-        );
-        let most = self.config.retransmit_ticks;
-        let gap = self.gaps.iter_mut().find(|gap| {
+        let reach = self.next.saturating_add(self.window.len() as u64);
+        let may_ask = |gap: &Gap| {
             gap.declared.is_some()
                 && gap.pending.is_none()
                 && gap.given_up.is_none()
                 && gap.retry_at <= now
                 && gap.first < reach
-        })?;
+        };
+        let gap = *self.gaps.iter().find(|gap| may_ask(gap))?;
         let first = gap.first;
         // What follows a gap further on must fit the hold window; the first is delivered at once.
-        let room = if first == next {
-            most
+        let most = self.config.retransmit_ticks;
+        let limit = if first == self.next {
+            first.saturating_add(most)
         } else {
-            most.min(reach - first)
+            first.saturating_add(most).min(reach)
         };
-        let first = first - u64::from(planted!(AsksOneBefore));
-        let count = (gap.end - first).min(room) - u64::from(planted!(AsksOneShort));
+        let mut end = gap.end.min(limit);
+        let behind = self.gaps.iter().skip_while(|other| other.first <= first);
+        for other in behind.take_while(|other| may_ask(other) && !other.alone && !gap.alone) {
+            if other.first >= limit || other.first - end > BETWEEN_MAX {
+                break;
+            }
+            end = other.end.min(limit);
+        }
+        let asks_from = first - u64::from(planted!(AsksOneBefore));
+        let count = end - asks_from - u64::from(planted!(AsksOneShort));
         let id = self
             .requests
-            .add(RequestKind::Retransmit, first, first + count);
-        gap.pending = Some(id).filter(|_| !planted!(RequestStorm));
+            .add(RequestKind::Retransmit, asks_from, asks_from + count);
+        for gap in self.gaps.iter_mut() {
+            if (first..end).contains(&gap.first) && !planted!(RequestStorm) {
+                gap.pending = Some(id);
+            }
+        }
         self.counters.retransmit_requests += 1;
-        Some(self.request(RequestKind::Retransmit, first, count, id))
+        Some(self.request(RequestKind::Retransmit, asks_from, count, id))
     }
 
     fn request(&self, kind: RequestKind, first_seq: u64, count: u64, id: u64) -> Request {
@@ -144,7 +158,7 @@ impl Arbiter {
             self.counters.recovery_lies += 1;
             return self.fail(asked, now);
         }
-        let won = self.accept(first_seq, ticks, Provenance::Retransmit, now, sink);
+        let won = self.accept_missing(first_seq, ticks, now, sink);
         self.counters.retransmitted += won;
         self.counters.retransmit_duplicates += ticks.len() as u64 - won;
         if last {
@@ -163,6 +177,25 @@ impl Arbiter {
                 };
             }
         }
+    }
+
+    /// Takes in what is missing of ticks that were asked for. What lies between gaps that were
+    /// asked for together has come by a line: that copy is kept.
+    fn accept_missing(
+        &mut self,
+        first_seq: u64,
+        ticks: &[Tick],
+        now: u64,
+        sink: &mut impl Sink,
+    ) -> u64 {
+        let end = first_seq + ticks.len() as u64;
+        let (mut won, mut at) = (0, first_seq);
+        while let Some((first, until)) = self.gaps.missing(at, end) {
+            let part = &ticks[(first - first_seq) as usize..(until - first_seq) as usize];
+            won += self.accept(first, part, Provenance::Retransmit, now, sink);
+            at = until;
+        }
+        won
     }
 
     fn handle_snapshot(
@@ -234,7 +267,7 @@ impl Arbiter {
         match status {
             ReplyStatus::TooOld if asked.kind == RequestKind::Retransmit => {
                 self.requests.remove(asked.id);
-                self.want_snapshot(asked.id, detail, now);
+                self.want_snapshot(asked, detail, now);
             }
             ReplyStatus::TooLarge if !planted!(TooLargeIgnored) => {
                 self.config.retransmit_ticks = detail.clamp(1, self.config.retransmit_ticks);
@@ -244,6 +277,7 @@ impl Arbiter {
                 let detail = if planted!(BusyIgnored) { 0 } else { detail };
                 self.retry(asked, now.saturating_add(detail.min(RETRY_DELAY_MAX)));
             }
+            ReplyStatus::NotYet if self.asked_together(asked) => self.ask_apart(asked, now),
             ReplyStatus::NotYet => {
                 if self.tries_of(asked) + 1 >= self.config.tries {
                     self.disbelieve(asked, detail);
@@ -264,6 +298,26 @@ impl Arbiter {
                 self.retry(asked, now.saturating_add(delay));
             }
             _ => self.fail(asked, now),
+        }
+    }
+
+    /// Whether a request is for several gaps.
+    fn asked_together(&self, asked: Asked) -> bool {
+        let gaps = self.gaps.iter().filter(|gap| gap.pending == Some(asked.id));
+        gaps.count() > 1
+    }
+
+    /// One of the gaps is denied: each is asked for alone, so that it takes no other along.
+    fn ask_apart(&mut self, asked: Asked, now: u64) {
+        self.requests.remove(asked.id);
+        for gap in self
+            .gaps
+            .iter_mut()
+            .filter(|gap| gap.pending == Some(asked.id))
+        {
+            gap.pending = None;
+            gap.alone = true;
+            gap.retry_at = now;
         }
     }
 
@@ -336,16 +390,18 @@ impl Arbiter {
     }
 
     /// The store begins at `oldest`: one snapshot for all gaps before that.
-    fn want_snapshot(&mut self, id: u64, oldest: u64, now: u64) {
-        // What was asked for may have come by a line meanwhile: then nothing is wanted.
+    fn want_snapshot(&mut self, asked: Asked, oldest: u64, now: u64) {
+        // What was asked for may have come by a line meanwhile: then nothing is wanted, or what is
+        // left is not too old and is asked for again.
         let asked_for = self
             .gaps
             .iter()
-            .find(|gap| gap.pending == Some(id))
+            .find(|gap| gap.pending == Some(asked.id) && gap.first < oldest)
             .copied();
-        if let Some(mut gap) = asked_for
-            && self.join.is_done()
-        {
+        let Some(mut gap) = asked_for else {
+            return self.fail(asked, now);
+        };
+        if self.join.is_done() {
             let too_old = self.gaps.iter().filter(|other| other.first < oldest);
             let end = too_old.map(|other| other.end.min(oldest)).max();
             gap.end = gap.end.max(end.unwrap_or(0));

@@ -324,15 +324,162 @@ fn a_loss_on_both_lines_is_asked_for_after_the_reorder_window() {
 #[test]
 fn several_gaps_are_asked_for_at_once() {
     let mut bench = Bench::from_start();
-    for seq in [1, 3, 5, 7] {
+    for seq in [1, 3, 103, 203] {
         bench.both(&data(seq, 1));
+        bench.both(&data(seq + 1, 30));
     }
     bench.wait(0);
     bench.wait(40_000);
     let asked: Vec<_> = std::iter::from_fn(|| bench.request())
         .map(|(_, seq, _)| seq)
         .collect();
-    assert_eq!(asked, [2, 4, 6]);
+    assert_eq!(asked, [34, 134]);
+}
+
+#[test]
+fn gaps_close_together_are_asked_for_at_once() {
+    let mut bench = Bench::from_start();
+    for (seq, count) in [(1, 1), (3, 21), (25, 22), (49, 1)] {
+        bench.both(&data(seq, count));
+    }
+    bench.wait(0);
+    bench.wait(40_000);
+    // 21 ticks lie between the first two, 22 before the third.
+    let request = bench.arbiter.poll_request(bench.now).unwrap();
+    assert_eq!((request.first_seq(), request.count()), (2, 23));
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 47, 2)));
+    assert_eq!(
+        bench.retransmit(request.id(), 2, 23),
+        "Retransmit 2..=2\nA 3..=23 held\nRetransmit 24..=24\nA 25..=46 held\n",
+        "what lies between has come by a line"
+    );
+    let counters = bench.arbiter.counters();
+    assert_eq!(
+        (counters.retransmitted, counters.retransmit_duplicates),
+        (2, 21)
+    );
+}
+
+#[test]
+fn gaps_asked_for_together_stay_within_the_most_of_a_request() {
+    let mut bench = Bench::new(ArbiterConfig {
+        start: Start::Seq(1),
+        retransmit_ticks: 4,
+        ..ArbiterConfig::default()
+    });
+    for seq in [1, 3, 6, 8] {
+        bench.both(&data(seq, 1));
+    }
+    bench.wait(0);
+    bench.wait(40_000);
+    let request = bench.arbiter.poll_request(bench.now).unwrap();
+    assert_eq!((request.first_seq(), request.count()), (2, 4));
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 7, 1)));
+    // A part that does not come is asked for again, by itself.
+    bench.retransmit(request.id(), 2, 1);
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 4, 2)));
+}
+
+#[test]
+fn a_gap_that_is_denied_takes_none_along_that_was_asked_for_with_it() {
+    let mut bench = Bench::new(ArbiterConfig {
+        tries: 1,
+        start: Start::Seq(1),
+        ..ArbiterConfig::default()
+    });
+    bench.both(&data(1, 1));
+    bench.both(&data(3, 1));
+    bench.both(&heartbeat(6));
+    let both = bench.request_after_reordering();
+    assert_eq!((both.first_seq(), both.count()), (2, 4));
+    bench.refuse(both.id(), ReplyStatus::NotYet, 4);
+    let first = bench.arbiter.poll_request(bench.now).unwrap();
+    let second = bench.arbiter.poll_request(bench.now).unwrap();
+    assert_eq!((first.first_seq(), first.count()), (2, 1));
+    assert_eq!((second.first_seq(), second.count()), (4, 2));
+    bench.refuse(second.id(), ReplyStatus::NotYet, 4);
+    assert_eq!(
+        bench.retransmit(first.id(), 2, 1),
+        "Retransmit 2..=2\nA 3..=3 held\n"
+    );
+    assert_eq!(
+        bench.both(&data(4, 1)),
+        "A 4..=4\n",
+        "the claim is forgotten"
+    );
+}
+
+#[test]
+fn what_is_left_of_a_request_that_was_too_old_is_asked_for_again() {
+    let mut bench = Bench::from_start();
+    for seq in [1, 3, 5] {
+        bench.both(&data(seq, 1));
+    }
+    let both = bench.request_after_reordering();
+    assert_eq!((both.first_seq(), both.count()), (2, 3));
+    assert_eq!(bench.a(&data(2, 1)), "A 2..=2\nA 3..=3 held\n");
+    bench.refuse(both.id(), ReplyStatus::TooOld, 4);
+    assert_eq!(bench.request(), None);
+    bench.wait(MS);
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 4, 1)));
+}
+
+#[test]
+fn a_snapshot_of_another_session_is_asked_for_again_ever_more_seldom() {
+    let mut bench = Bench::new(ArbiterConfig::default());
+    bench.both(&data(100, 5));
+    // The server is of the next session already, whose packets have not come yet.
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let request = bench.arbiter.poll_request(bench.now).unwrap();
+        assert_eq!(request.check(), Ok(RequestKind::Snapshot));
+        let asked = bench.now;
+        bench.refuse(request.id(), ReplyStatus::OtherSession, SESSION + 1);
+        while bench.arbiter.next_deadline().unwrap() > bench.now {
+            bench.now = bench.arbiter.next_deadline().unwrap();
+            assert_eq!(bench.wait(0), "");
+        }
+        waits.push((bench.now - asked) / MS);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 100, 100]);
+    assert_eq!(
+        bench.wait(2_000 * MS),
+        "session 1000 from 100 after None\nalarm JoinedWithoutSnapshot { first_seq: 100 }\nA 100..=104 held\n"
+    );
+}
+
+#[test]
+fn a_session_that_changes_inside_half_a_snapshot_is_left_with_an_alarm() {
+    let mut bench = Bench::new(ArbiterConfig::default());
+    bench.both(&data(100, 5));
+    let id = bench.arbiter.poll_request(bench.now).unwrap().id();
+    let row = published(7).with_flags(Flags::SNAPSHOT);
+    let part = Recovered::Snapshot {
+        id,
+        session: SESSION,
+        as_of: 100,
+        digest: Digest::default(),
+        rows: &[row],
+        last: false,
+    };
+    assert_eq!(
+        bench.recovered(part),
+        "session 1000 from 101 after None\nsnapshot as of 100\nSnapshot 7..=7\n"
+    );
+    let header = PacketHeader::data(SESSION + 1, 0, 1, 1)
+        .with_ts_sent(SESSION + 1)
+        .with_previous(previous(106, 0));
+    let packet = [header.as_bytes(), published(1).as_bytes()].concat();
+    assert_eq!(
+        bench.both(&packet),
+        "alarm JoinedWithoutSnapshot { first_seq: 101 }\nA 101..=104 held\n\
+         lost 105..=106 SessionChange BothLines\n\
+         session 1001 from 1 after Some((1000, 106))\nA 1..=1\n"
+    );
+    // The rest of the snapshot is of no interest any more.
+    assert_eq!(bench.snapshot(id, 100), "");
+    assert_eq!(bench.both(&data_of(SESSION + 1, 2, 1)), "A 2..=2\n");
+    assert_eq!(bench.request(), None);
 }
 
 #[test]
@@ -480,7 +627,7 @@ fn a_dead_server_is_asked_no_more_often_for_many_gaps_than_for_one() {
     bench.wait(40_000);
     assert_eq!(
         bench.request(),
-        Some((RequestKind::Retransmit, 100, 1)),
+        Some((RequestKind::Retransmit, 100, 5)),
         "it answers again"
     );
 }
@@ -629,14 +776,14 @@ fn one_snapshot_bridges_all_that_is_too_old() {
 #[test]
 fn too_old_for_what_a_line_brought_meanwhile_changes_nothing() {
     let mut bench = Bench::from_start();
-    for seq in [1, 3, 5] {
-        bench.both(&data(seq, 1));
+    for (seq, count) in [(1, 1), (3, 30), (34, 1)] {
+        bench.both(&data(seq, count));
     }
     let first = bench.request_after_reordering();
-    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 4, 1)));
-    assert_eq!(bench.a(&data(2, 1)), "A 2..=2\nA 3..=3 held\n");
-    bench.refuse(first.id(), ReplyStatus::TooOld, 5);
-    assert_eq!(bench.request(), None, "seq 4 has been asked for");
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 33, 1)));
+    assert_eq!(bench.a(&data(2, 1)), "A 2..=2\nA 3..=32 held\n");
+    bench.refuse(first.id(), ReplyStatus::TooOld, 35);
+    assert_eq!(bench.request(), None, "seq 33 has been asked for");
 }
 
 #[test]
@@ -793,11 +940,11 @@ fn a_denied_claim_takes_no_other_gap_along() {
         ..ArbiterConfig::default()
     });
     bench.both(&data(1, 1));
-    bench.both(&data(3, 1));
-    bench.both(&heartbeat(6));
+    bench.both(&data(3, 30));
+    bench.both(&heartbeat(36));
     let first = bench.request_after_reordering();
     let second = bench.arbiter.poll_request(bench.now).unwrap();
-    assert_eq!((first.first_seq(), second.first_seq()), (2, 4));
+    assert_eq!((first.first_seq(), second.first_seq()), (2, 33));
     // A server that lags behind the lines denies what has been delivered, too.
     bench.refuse(second.id(), ReplyStatus::NotYet, 1);
     bench.recovered(Recovered::Failed { id: first.id() });
