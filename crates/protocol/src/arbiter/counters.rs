@@ -108,7 +108,8 @@ pub struct Counters {
     pub retransmitted: u64,
     /// [`Counters::retransmitted`] by where the ticks went missing.
     pub recovered: CauseCounts,
-    /// Ticks that came by retransmit and had arrived meanwhile.
+    /// Ticks that came by retransmit and had arrived meanwhile, or before and lay between gaps that
+    /// were asked for together.
     pub retransmit_duplicates: u64,
     /// Snapshot requests made.
     pub snapshot_requests: u64,

@@ -84,8 +84,9 @@ impl Gaps {
     /// The first piece of `first .. end` that is missing.
     pub(super) fn missing(&self, first: u64, end: u64) -> Option<(u64, u64)> {
         let at = self.list.partition_point(|gap| gap.end <= first);
-        let gap = self.list.get(at).filter(|gap| gap.first < end)?;
-        Some((gap.first.max(first), gap.end.min(end)))
+        let gap = self.list.get(at)?;
+        let piece = (gap.first.max(first), gap.end.min(end));
+        (piece.0 < piece.1).then_some(piece)
     }
 
     /// Adds a gap behind all others.

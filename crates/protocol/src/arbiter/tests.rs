@@ -410,6 +410,16 @@ fn a_gap_that_is_denied_takes_none_along_that_was_asked_for_with_it() {
 }
 
 #[test]
+fn a_reply_without_ticks_leaves_everything_missing() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 1));
+    bench.both(&data(9, 1));
+    let request = bench.request_after_reordering();
+    assert_eq!(bench.retransmit(request.id(), 4, 0), "");
+    assert_eq!(bench.request(), Some((RequestKind::Retransmit, 2, 7)));
+}
+
+#[test]
 fn what_is_left_of_a_request_that_was_too_old_is_asked_for_again() {
     let mut bench = Bench::from_start();
     for seq in [1, 3, 5] {
