@@ -49,7 +49,9 @@ mod writer;
 pub use csv::{CsvError, CsvWriter};
 pub use iex::{Found, IexError};
 pub use itch::ItchError;
-pub use native::{BLOCK_ROWS, Blocks, Finished, TickWriter, TicksError, TicksFile, WriteError};
+pub use native::{
+    BLOCK_ROWS, Blocks, Finished, Said, TickWriter, TicksError, TicksFile, WriteError,
+};
 pub use pcap::PcapError;
 pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open};
 pub use synthetic::{SYNTHETIC_INSTRUMENTS_MAX, SYNTHETIC_OPEN, Synthetic, SyntheticConfig};

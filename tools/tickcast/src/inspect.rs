@@ -1,5 +1,7 @@
 //! `tickcast inspect`: what a tick file holds.
 
+mod recording;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -10,6 +12,7 @@ use tickcast_tickfile::{Format, Reader, Tally};
 use tickcast_wire::{Body, Digest, Kind, Quote, Symbol, Tick};
 use tracing::info;
 
+use self::recording::Recording;
 use crate::cli::InspectArgs;
 use crate::interrupt::Interrupt;
 use crate::show::BOLD;
@@ -34,6 +37,8 @@ struct Report {
     messages: BTreeMap<String, u64>,
     skipped: BTreeMap<&'static str, u64>,
     digest: String,
+    /// Of a recorded stream.
+    recording: Option<Recording>,
     notices: Vec<String>,
 }
 
@@ -130,7 +135,13 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
     };
     let Tally { messages, skipped } = reader.tally();
     let is_venue = !matches!(reader.format(), Format::Ticks | Format::Csv);
+    let recording = match reader.format() {
+        Format::Ticks => recording::read(&args.file)
+            .with_context(|| format!("{} is not sound", args.file.display()))?,
+        _ => None,
+    };
     let report = Report {
+        recording,
         format: reader.format().name(),
         ticks: survey.ticks,
         instruments: survey.instruments.len(),
@@ -150,6 +161,9 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
     })?;
     if !args.json {
         show::notices(&report.notices);
+    }
+    if let Some(recording) = &report.recording {
+        recording.proof.check()?;
     }
     Ok(Outcome::Done)
 }
@@ -181,6 +195,10 @@ fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         row("last event", &show::time(last))?;
     }
     row("digest", &report.digest)?;
+    if let Some(recording) = &report.recording {
+        row("recorded", &recording.proof.to_string())?;
+        row("missing", &show::count(recording.missing))?;
+    }
 
     let kinds = &report.kinds;
     let kinds = [

@@ -307,6 +307,18 @@ impl Record {
             (None, None) => Ok((0, self.lost)),
         }
     }
+
+    fn write(&mut self, write: impl FnOnce(&mut TickWriter<File>) -> Result<(), WriteError>) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        if let Err(error) = write(writer) {
+            // What is in the file stays readable; nothing is written behind a failure.
+            tracing::error!(%error, "recording stopped");
+            self.error = Some(error);
+            self.writer = None;
+        }
+    }
 }
 
 impl Strategy for Record {
@@ -315,20 +327,25 @@ impl Strategy for Record {
     }
 
     fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
-        let Some(writer) = &mut self.writer else {
-            return;
-        };
-        let mut written = writer.write_all(ticks);
-        if written.is_ok() && self.flushed.elapsed() >= FLUSH_EVERY {
-            written = writer.flush();
+        let is_due = self.flushed.elapsed() >= FLUSH_EVERY;
+        if is_due {
             self.flushed = Instant::now();
         }
-        if let Err(error) = written {
-            // What is in the file stays readable; nothing is written behind a failure.
-            tracing::error!(%error, "recording stopped");
-            self.error = Some(error);
-            self.writer = None;
-        }
+        self.write(|writer| {
+            writer.write_all(ticks)?;
+            if is_due { writer.flush() } else { Ok(()) }
+        });
+    }
+
+    fn on_session(&mut self, start: &SessionStart) {
+        self.write(|writer| writer.session(start.session));
+    }
+
+    fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
+        self.write(|writer| {
+            writer.checkpoint(checkpoint.next_seq, checkpoint.digest);
+            Ok(())
+        });
     }
 
     fn on_gap(&mut self, loss: &Loss) {

@@ -35,6 +35,17 @@ pub(crate) struct FileHeader {
     crc: U32,
 }
 
+/// What the publisher of a recorded stream last said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The session of the rows, those of snapshots aside; 0 if they are no recorded stream.
+    pub session: u64,
+    /// The place it spoke of: the seq that came next; 0 if nothing was said.
+    pub next_seq: u64,
+    /// The digest of all ticks of the session before that.
+    pub digest: Digest,
+}
+
 /// Before the rows of a block. The CRC covers this header and the rows.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
 #[repr(C)]
@@ -45,7 +56,10 @@ pub(crate) struct BlockHeader {
     pub(crate) rows_before: U64,
     /// `seq` of the first row, as it lies there.
     first_seq: U64,
-    reserved: [u8; 36],
+    session: U64,
+    said_next_seq: U64,
+    said_digest: U64,
+    reserved: [u8; 12],
     crc: U32,
 }
 
@@ -59,7 +73,10 @@ pub(crate) struct EndMark {
     pub(crate) rows: U64,
     /// Digest of all rows.
     digest: U64,
-    reserved_2: [u8; 36],
+    session: U64,
+    said_next_seq: U64,
+    said_digest: U64,
+    reserved_2: [u8; 12],
     crc: U32,
 }
 
@@ -100,13 +117,16 @@ impl FileHeader {
 
 impl BlockHeader {
     /// The header of these rows (at least one, at most [`BLOCK_ROWS`]).
-    pub(crate) fn of(rows: &[Tick], rows_before: u64) -> BlockHeader {
+    pub(crate) fn of(rows: &[Tick], rows_before: u64, said: Said) -> BlockHeader {
         let mut header = BlockHeader {
             magic: BLOCK_MAGIC,
             count: (rows.len() as u32).into(),
             rows_before: rows_before.into(),
             first_seq: rows.first().map_or(0, Tick::seq).into(),
-            reserved: [0; 36],
+            session: said.session.into(),
+            said_next_seq: said.next_seq.into(),
+            said_digest: said.digest.value().into(),
+            reserved: [0; 12],
             crc: U32::ZERO,
         };
         header.crc = crc(header.as_bytes(), rows.as_bytes()).into();
@@ -122,20 +142,33 @@ impl BlockHeader {
         }
         let (rows, _) = <[Tick]>::ref_from_prefix_with_elems(rest, count).ok()?;
         let is_sound = header.crc.get() == crc(header.as_bytes(), rows.as_bytes())
-            && header.reserved == [0; 36]
+            && header.reserved == [0; 12]
             && header.first_seq.get() == rows[0].seq();
         is_sound.then_some((header, rows))
+    }
+
+    /// What had been said last when the block was written.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            session: self.session.get(),
+            next_seq: self.said_next_seq.get(),
+            digest: Digest::from_value(self.said_digest.get()),
+        }
     }
 }
 
 impl EndMark {
-    pub(crate) fn new(rows: u64, digest: Digest) -> EndMark {
+    /// `said` is what was said last.
+    pub(crate) fn new(rows: u64, digest: Digest, said: Said) -> EndMark {
         let mut end = EndMark {
             magic: END_MAGIC,
             reserved: [0; 4],
             rows: rows.into(),
             digest: digest.value().into(),
-            reserved_2: [0; 36],
+            session: said.session.into(),
+            said_next_seq: said.next_seq.into(),
+            said_digest: said.digest.value().into(),
+            reserved_2: [0; 12],
             crc: U32::ZERO,
         };
         end.crc = crc(end.as_bytes(), &[]).into();
@@ -145,12 +178,21 @@ impl EndMark {
     /// The sound end mark that `bytes` begin with.
     pub(crate) fn parse(bytes: &[u8]) -> Option<&EndMark> {
         let (end, _) = EndMark::ref_from_prefix(bytes).ok()?;
-        let expected = EndMark::new(end.rows.get(), end.digest());
+        let expected = EndMark::new(end.rows.get(), end.digest(), end.said());
         (end.as_bytes() == expected.as_bytes()).then_some(end)
     }
 
     pub(crate) fn digest(&self) -> Digest {
         Digest::from_value(self.digest.get())
+    }
+
+    /// What was said last.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            session: self.session.get(),
+            next_seq: self.said_next_seq.get(),
+            digest: Digest::from_value(self.said_digest.get()),
+        }
     }
 }
 
@@ -179,11 +221,32 @@ mod tests {
         expected[8] = 7;
         expected[16..18].copy_from_slice(&[2, 1]);
         expected[60..].copy_from_slice(&[0xdc, 0xcd, 0x6c, 0xba]);
-        let mut bytes = Vec::from(BlockHeader::of(&[tick()], 7).as_bytes());
+        let mut bytes = Vec::from(BlockHeader::of(&[tick()], 7, Said::default()).as_bytes());
         assert_eq!(bytes, expected);
         bytes.extend_from_slice(tick().as_bytes());
         let (header, rows) = BlockHeader::parse(&bytes).unwrap();
         assert_eq!((header.rows_before.get(), rows), (7, &[tick()][..]));
+    }
+
+    #[test]
+    fn golden_words_of_the_publisher() {
+        let said = Said {
+            session: 0x0102,
+            next_seq: 0x0506,
+            digest: Digest::from_value(0x0304),
+        };
+        let mut block = Vec::from(BlockHeader::of(&[tick()], 7, said).as_bytes());
+        let mut words = [0u8; 36];
+        words[..2].copy_from_slice(&[2, 1]);
+        words[8..10].copy_from_slice(&[6, 5]);
+        words[16..18].copy_from_slice(&[4, 3]);
+        assert_eq!(block[24..60], words);
+        block.extend_from_slice(tick().as_bytes());
+        assert_eq!(BlockHeader::parse(&block).unwrap().0.said(), said);
+
+        let end = EndMark::new(9, Digest::from_value(258), said);
+        assert_eq!(end.as_bytes()[24..60], words);
+        assert_eq!(EndMark::parse(end.as_bytes()).unwrap().said(), said);
     }
 
     #[test]
@@ -193,7 +256,7 @@ mod tests {
         expected[8] = 9;
         expected[16..18].copy_from_slice(&[2, 1]);
         expected[60..].copy_from_slice(&[0x6f, 0x9d, 0x66, 0xda]);
-        let end = EndMark::new(9, Digest::from_value(258));
+        let end = EndMark::new(9, Digest::from_value(258), Said::default());
         assert_eq!(end.as_bytes(), expected);
         let end = EndMark::parse(&expected).unwrap();
         assert_eq!((end.rows.get(), end.digest().value()), (9, 258));
@@ -202,10 +265,10 @@ mod tests {
     #[test]
     fn a_count_that_does_not_fit_is_no_block() {
         let rows = vec![tick(); BLOCK_ROWS + 1];
-        let mut bytes = Vec::from(BlockHeader::of(&rows, 0).as_bytes());
+        let mut bytes = Vec::from(BlockHeader::of(&rows, 0, Said::default()).as_bytes());
         bytes.extend_from_slice(rows.as_bytes());
         assert!(BlockHeader::parse(&bytes).is_none());
-        let empty = BlockHeader::of(&[], 0);
+        let empty = BlockHeader::of(&[], 0, Said::default());
         assert!(BlockHeader::parse(empty.as_bytes()).is_none());
     }
 }

@@ -5,7 +5,7 @@ mod layout;
 mod read;
 mod write;
 
-pub use layout::BLOCK_ROWS;
+pub use layout::{BLOCK_ROWS, Said};
 pub use read::{Blocks, TicksError, TicksFile};
 pub use write::{Finished, TickWriter, WriteError};
 

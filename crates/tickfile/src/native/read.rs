@@ -7,7 +7,7 @@ use tickcast_wire::{Digest, Tick};
 use zerocopy::FromBytes;
 
 use super::layout::{
-    BLOCK_BYTES, BlockHeader, EndMark, FILE_MAGIC, FileHeader, RECORD_BYTES, VERSION,
+    BLOCK_BYTES, BlockHeader, EndMark, FILE_MAGIC, FileHeader, RECORD_BYTES, Said, VERSION,
 };
 use crate::map::Map;
 use crate::reader::{self, Notice, OpenError, ReadError, Tally, TickReader};
@@ -158,6 +158,13 @@ impl Blocks<'_> {
     pub fn notice(&self) -> Option<&Notice> {
         self.walk.notice.as_ref()
     }
+
+    /// What the publisher of a recorded stream had said last when the rows given last were
+    /// written; after the end, when the file was closed.
+    #[must_use]
+    pub const fn said(&self) -> Said {
+        self.walk.said
+    }
 }
 
 impl<'a> Iterator for Blocks<'a> {
@@ -173,6 +180,7 @@ struct Walk {
     offset: usize,
     ticks: u64,
     notice: Option<Notice>,
+    said: Said,
     finished: bool,
 }
 
@@ -182,6 +190,7 @@ impl Default for Walk {
             offset: RECORD_BYTES,
             ticks: 0,
             notice: None,
+            said: Said::default(),
             finished: false,
         }
     }
@@ -198,9 +207,11 @@ impl Walk {
             self.check_order(header.rows_before.get())?;
             self.offset += RECORD_BYTES + size_of_val(rows);
             self.ticks += rows.len() as u64;
+            self.said = header.said();
             return Ok(Some(rows));
         }
         self.finished = true;
+        self.said = Said::default();
         match EndMark::parse(rest) {
             Some(end) => self.close(end, rest)?,
             None => self.recover(rest)?,
@@ -229,6 +240,7 @@ impl Walk {
             });
         }
         self.offset += RECORD_BYTES;
+        self.said = end.said();
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use tickcast_wire::{Digest, Tick};
 use zerocopy::IntoBytes;
 
-use super::layout::{BLOCK_ROWS, BlockHeader, EndMark, FileHeader};
+use super::layout::{BLOCK_ROWS, BlockHeader, EndMark, FileHeader, Said};
 
 /// Why a tick file cannot be written on.
 #[derive(Debug, Error)]
@@ -80,6 +80,8 @@ pub struct TickWriter<W: Write = File> {
     rows: Vec<Tick>,
     written: u64,
     digest: Digest,
+    /// Of the stream that is recorded.
+    said: Said,
     failed: bool,
 }
 
@@ -109,6 +111,7 @@ impl<W: Write> TickWriter<W> {
             rows: Vec::with_capacity(BLOCK_ROWS),
             written: 0,
             digest: Digest::default(),
+            said: Said::default(),
             failed: false,
         };
         writer.put(&[FileHeader::new().as_bytes()])?;
@@ -145,6 +148,28 @@ impl<W: Write> TickWriter<W> {
         Ok(())
     }
 
+    /// What is written next is of this session of a recorded stream.
+    ///
+    /// # Errors
+    /// When what was taken in of another session cannot be written.
+    pub fn session(&mut self, session: u64) -> Result<(), WriteError> {
+        if self.said.session != session {
+            self.flush()?;
+            self.said = Said {
+                session,
+                ..Said::default()
+            };
+        }
+        Ok(())
+    }
+
+    /// The publisher says that all ticks of the session before `next_seq` have this digest, whether
+    /// they are in the file or not. The last word goes into the header of each block and into the
+    /// end mark: a reader can hold the rows against it.
+    pub fn checkpoint(&mut self, next_seq: u64, digest: Digest) {
+        (self.said.next_seq, self.said.digest) = (next_seq, digest);
+    }
+
     /// Writes what was taken in so far as a block, however short. It is in the hands of the
     /// operating system then: it survives the end of the process, not that of the machine.
     ///
@@ -160,7 +185,7 @@ impl<W: Write> TickWriter<W> {
             return Ok(());
         }
         let rows = std::mem::take(&mut self.rows);
-        let header = BlockHeader::of(&rows, self.written);
+        let header = BlockHeader::of(&rows, self.written, self.said);
         self.put(&[header.as_bytes(), rows.as_bytes()])?;
         self.digest.update_all(&rows);
         self.written += rows.len() as u64;
@@ -180,7 +205,7 @@ impl<W: Write> TickWriter<W> {
     /// When it cannot be written; what was written before stays readable.
     pub fn finish(mut self) -> Result<Finished, WriteError> {
         self.flush()?;
-        let end = EndMark::new(self.written, self.digest);
+        let end = EndMark::new(self.written, self.digest, self.said);
         self.put(&[end.as_bytes()])?;
         Ok(Finished {
             ticks: self.written,

@@ -76,6 +76,8 @@ pub fn live(feed: &Feed) {
     assert_eq!(proven(&delivered), (1, 20_000));
     assert_eq!(inspected["digest"], published["digest"]);
     assert_eq!(inspected["notices"], serde_json::json!([]));
+    assert_eq!(proven(&inspected["recording"]), (1, 20_000));
+    assert_eq!(count(&inspected["recording"], "missing"), 0);
     assert_eq!(
         json(&["inspect", text(&file)])["digest"],
         published["digest"]
@@ -198,6 +200,8 @@ pub fn subscriber_killed(feed: &Feed) {
         notice.contains(&format!("recovered {ticks} ticks")),
         "{notice}"
     );
+    let (from, to) = proven(&inspected["recording"]);
+    assert!(from == 1 && to <= ticks, "{from} {to} {ticks}");
 
     let mut second = feed.subscriber(PRINT);
     let as_of = wait_for_number(&mut second, "snapshot as of seq");
