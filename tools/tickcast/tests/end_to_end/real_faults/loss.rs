@@ -12,18 +12,21 @@ fn at_several_rates_on_one_line_and_on_both() {
     };
     let folder = folder();
     let market = market(folder.path(), TICKS);
-    let mut retransmitted = 0;
+    let (mut dropped, mut retransmitted) = ([0; 2], 0);
     for per_cent in [[30, 0], [0, 30], [99, 1], [5, 5], [30, 30], [70, 70]] {
         if pair.lose(per_cent).is_none() {
             return;
         }
         let ended = print_all(&pair.feed(), &pair.feed(), &market, &[]);
         let result = has_all(ended, &market);
-        for (line, per_cent) in [LINE_A, LINE_B].into_iter().zip(per_cent) {
-            let dropped = pair.right.dropped(line);
-            assert_eq!(dropped > 0, per_cent > 0, "{dropped} on {line}, {result}");
+        for (at, line) in [LINE_A, LINE_B].into_iter().enumerate() {
+            let dropped_now = pair.right.dropped(line);
+            assert!(dropped_now == 0 || per_cent[at] > 0, "{line}: {result}");
+            dropped[at] += dropped_now;
         }
         retransmitted += count(&result, "retransmitted");
     }
+    // Not at every rate: a publisher that is late sends many packets in one piece.
+    assert!(dropped[0] > 0 && dropped[1] > 0, "{dropped:?}");
     assert!(retransmitted > 0);
 }

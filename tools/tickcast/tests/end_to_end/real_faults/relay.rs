@@ -24,6 +24,8 @@ pub struct Faults {
     pub duplicate: f64,
     pub reorder: f64,
     pub damage: f64,
+    /// As damage, but of what is in a tick: the protocol does not see it, the digests do.
+    pub spoil: f64,
 }
 
 /// What happened to how many datagrams.
@@ -33,6 +35,7 @@ pub struct Happened {
     pub duplicated: u64,
     pub reordered: u64,
     pub damaged: u64,
+    pub spoiled: u64,
 }
 
 /// A running relay of one line.
@@ -105,6 +108,10 @@ impl BadLine {
             self.happened.damaged += 1;
             damage(&mut bytes, &mut self.random);
         }
+        if bytes.len() >= 128 && self.random.random_bool(self.faults.spoil) {
+            self.happened.spoiled += 1;
+            spoil(&mut bytes, &mut self.random);
+        }
         if self.random.random_bool(self.faults.duplicate) {
             self.happened.duplicated += 1;
             self.send(&bytes);
@@ -145,4 +152,11 @@ fn damage(bytes: &mut Vec<u8>, random: &mut impl Rng) {
             bytes[at] ^= 1 << random.random_range(0..8);
         }
     }
+}
+
+/// A wrong bit in the body of a tick.
+fn spoil(bytes: &mut [u8], random: &mut impl Rng) {
+    let (_, ticks) = bytes.split_at_mut(64);
+    let tick = random.random_range(0..ticks.len() / 64);
+    ticks[64 * tick + random.random_range(32..64)] ^= 1 << random.random_range(0..8);
 }

@@ -12,6 +12,7 @@ const CLEAN: Faults = Faults {
     duplicate: 0.0,
     reorder: 0.0,
     damage: 0.0,
+    spoil: 0.0,
 };
 const ORDER: Faults = Faults {
     duplicate: 0.1,
@@ -27,12 +28,14 @@ const EVERYTHING: Faults = Faults {
     duplicate: 0.05,
     reorder: 0.1,
     damage: 0.05,
+    spoil: 0.0,
 };
 const HEAVY: Faults = Faults {
     drop: 0.4,
     duplicate: 0.3,
     reorder: 0.5,
     damage: 0.2,
+    spoil: 0.0,
 };
 
 #[test]
@@ -76,6 +79,30 @@ fn lines_that_reorder_duplicate_and_damage() {
             assert_eq!(refused > Some(0), faults.damage > 0.0, "{result}");
         }
     }
+}
+
+/// Damage that no checksum tells, as of a router's memory: the digests of the publisher tell.
+#[test]
+fn ticks_that_change_on_the_way() {
+    let folder = folder();
+    let market = market(folder.path(), TICKS);
+    let publishing = Feed {
+        line_b: "none".into(),
+        ..Feed::on_loopback()
+    };
+    let subscribing = Feed {
+        line_a: Feed::on_loopback().line_a,
+        ..publishing.clone()
+    };
+    let faults = Faults {
+        spoil: 0.05,
+        ..CLEAN
+    };
+    let relay = Relay::start(&publishing.line_a, &subscribing.line_a, faults, 1);
+    let ended = print_all(&publishing, &subscribing, &market, &[]).expect(1);
+    assert!(relay.finish().spoiled > 0);
+    assert!(!ended.json()["proof"]["differs"].is_null());
+    ended.explains(&["differs from what was published"]);
 }
 
 #[test]

@@ -147,7 +147,8 @@ fn followed(follower: &Followed, published: &Sessions, truth: &Truth) -> Vec<Ses
             truth.check_line(line);
         }
     }
-    out.iter().for_each(|line| names_the_last(line, published));
+    out.iter()
+        .for_each(|line| names_the_last(line, published, truth));
     if let Some(result) = result(&follower.ended, Some(follower.killed)) {
         says_the_same(&result, &followed, truth);
         let code = if count(&result, "lost") > 0 { 3 } else { 130 };
@@ -157,7 +158,7 @@ fn followed(follower: &Followed, published: &Sessions, truth: &Truth) -> Vec<Ses
 }
 
 /// `session 2 from seq 1, after session 1, which ended with 5000` is true.
-fn names_the_last(line: &str, published: &Sessions) {
+fn names_the_last(line: &str, published: &Sessions, truth: &Truth) {
     let Some((_, last)) = line.split_once(", after session ") else {
         return;
     };
@@ -166,6 +167,10 @@ fn names_the_last(line: &str, published: &Sessions) {
         .filter_map(|word| word.parse().ok());
     let (session, last_seq) = (numbers.next().expect("a session"), numbers.next());
     assert_eq!(published.get(&session), Some(&last_seq), "{line}");
+    if let Some((_, digest)) = line.split_once(" and digest ") {
+        let last_seq = last_seq.expect("a last seq");
+        assert_eq!(digest, truth.digest(1, last_seq + 1), "{line}");
+    }
 }
 
 fn says_the_same(result: &Value, followed: &[Session], truth: &Truth) {
