@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     loss.count, loss.reason
                 );
             }
-            Some(Event::RowsMissed) => println!("lost rows of a snapshot"),
+            Some(Event::Incomplete(why)) => println!("the state may not be complete: {why:?}"),
             Some(Event::Snapshot { as_of }) => println!("a snapshot as of seq {as_of} follows"),
             Some(Event::Checkpoint(_)) => {}
             Some(Event::End { last_seq, .. }) => {

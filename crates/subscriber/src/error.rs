@@ -33,6 +33,17 @@ pub enum StartError {
         /// What it said.
         status: ReplyStatus,
     },
+    /// The queue would be longer than it may be.
+    #[error(
+        "the queue would need {wanted} lines, at most {most} are allowed; configure fewer, or let a \
+         reader fall behind less far before its overflow policy applies"
+    )]
+    QueueTooLong {
+        /// The lines wanted.
+        wanted: u64,
+        /// The most there may be.
+        most: usize,
+    },
     /// Flow control goes over the recovery channel, and there is none.
     #[error("flow control needs the address of the publisher's recovery server")]
     FlowControlWithoutRecovery,

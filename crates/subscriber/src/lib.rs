@@ -54,12 +54,16 @@
 //! # }
 //! ```
 
+mod conflation;
 mod connection;
 mod error;
 mod event;
 mod faults;
 mod flow;
+mod image;
 mod mark;
+mod overflow;
+mod pending;
 mod reader;
 mod receive;
 mod recovery;
@@ -70,8 +74,10 @@ mod subscriber;
 mod tls;
 
 pub use error::StartError;
-pub use event::{Event, Origin, SessionStart, Stamps};
+pub use event::{Conflated, Event, Incomplete, Origin, SessionStart, Stamps};
 pub use faults::LineFaults;
+pub use image::{ImageStats, NoImage};
+pub use overflow::{MAX_QUEUE_LINES, OverflowPolicy, ReaderConfig};
 pub use reader::TickReader;
 pub use stats::{ReceiveBuffers, Stats};
 pub use strategy::{Account, Outcome, Strategy};

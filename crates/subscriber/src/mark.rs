@@ -31,6 +31,7 @@ const LOST: u8 = 0x82;
 const SNAPSHOT: u8 = 0x83;
 const END: u8 = 0x84;
 const CHECKPOINT: u8 = 0x85;
+const NO_SNAPSHOT: u8 = 0x86;
 
 /// What a mark says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(crate) enum What {
     Checkpoint {
         digest: Digest,
     },
+    /// The subscriber goes on without a snapshot, or with a part of one.
+    NoSnapshot,
 }
 
 /// A mark: what it says, in which session, and the next seq of the stream before it.
@@ -97,6 +100,7 @@ impl Mark {
             What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, 0, [as_of, 0, 0, 0]),
             What::End { last_seq } => line(END, 0, 0, 0, [last_seq, 0, 0, 0]),
             What::Checkpoint { digest } => line(CHECKPOINT, 0, 0, 0, [digest.value(), 0, 0, 0]),
+            What::NoSnapshot => line(NO_SNAPSHOT, 0, 0, 0, [0; 4]),
         }
     }
 
@@ -146,6 +150,7 @@ impl Mark {
             CHECKPOINT => What::Checkpoint {
                 digest: Digest::from_value(d),
             },
+            NO_SNAPSHOT => What::NoSnapshot,
             _ => return None,
         };
         Some(Mark {
@@ -157,11 +162,12 @@ impl Mark {
     }
 }
 
-const PROVENANCES: [Provenance; 4] = [
+const PROVENANCES: [Provenance; 5] = [
     Provenance::A,
     Provenance::B,
     Provenance::Retransmit,
     Provenance::Snapshot,
+    Provenance::Conflated,
 ];
 
 const REASONS: [LossReason; 5] = [
@@ -178,6 +184,7 @@ const fn provenance_code(provenance: Provenance) -> u8 {
         Provenance::B => 1,
         Provenance::Retransmit => 2,
         Provenance::Snapshot => 3,
+        Provenance::Conflated => 4,
     }
 }
 
@@ -234,6 +241,7 @@ mod tests {
             What::Checkpoint {
                 digest: Digest::from_value(6),
             },
+            What::NoSnapshot,
         ];
         for provenance in PROVENANCES {
             for held in [false, true] {
@@ -272,7 +280,7 @@ mod tests {
         let tick = Tick::new(Quote::new(1, 2, 3, 4), Venue::NONE, 1, 1);
         assert_eq!(Mark::from_line(&tick.to_words(), seal), None);
         // Not even ticks that carry the bytes of a mark of another queue.
-        for code in SESSION..=CHECKPOINT {
+        for code in SESSION..=NO_SNAPSHOT {
             let forged = [u64::from(code), 9, 5, 0, 0, 0, 0, 7];
             assert_eq!(Mark::from_line(&forged, seal), None);
         }

@@ -1,19 +1,28 @@
 //! The pull-style reader: one strategy's place in the stream.
 
-use std::collections::VecDeque;
+mod lapped;
+mod source;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tickcast_net::clock::realtime_ns;
-use tickcast_protocol::{Cause, Checkpoint, Loss, LossReason, Provenance};
-use tickcast_queue::{Lapped, Line, Reader};
+use tickcast_protocol::{Checkpoint, Provenance};
+use tickcast_queue::{Lapped, Line};
 use tickcast_wire::Tick;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::event::{Event, SessionStart};
+use self::lapped::Astray;
+pub(crate) use self::source::{Seat, Source};
+use crate::conflation::Conflation;
+use crate::event::{Event, Incomplete};
+use crate::image::LocalImage;
 use crate::mark::{Mark, Seal, What};
-use crate::sessions::{REMEMBERED, Session, Sessions};
+use crate::overflow::{OverflowPolicy, ReaderConfig};
+use crate::pending::Pending;
+use crate::receive::Shared;
+use crate::sessions::Sessions;
 
 /// The most ticks behind one mark.
 pub(crate) const TICKS_PER_MARK: usize = 63;
@@ -51,52 +60,69 @@ impl Progress {
     }
 }
 
+/// What the readers of a subscriber share.
+#[derive(Clone)]
+pub(crate) struct Common {
+    /// What tells marks from ticks.
+    pub(crate) seal: Seal,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) shared: Arc<Shared>,
+    /// Where those that are refilled get the state from.
+    pub(crate) image: Option<Arc<LocalImage>>,
+}
+
 /// A reader of the stream at its own pace.
 ///
-/// It never holds up the receive thread or another reader. If it falls behind by more than the
-/// queue holds, it is lapped: the seqs it missed come as [`Event::Lost`] with
-/// [`LossReason::Lapped`], exactly, session by session.
+/// It never holds up the receive thread or another reader. What becomes of it when it falls behind
+/// is its [`OverflowPolicy`]; if it falls behind by more than the queue holds, it is lapped: the
+/// seqs it missed come as [`Event::Lost`] with
+/// [`LossReason::Lapped`](tickcast_protocol::LossReason::Lapped), exactly, session by session.
 ///
-/// Reading allocates nothing, except when the reader was lapped.
+/// Reading allocates nothing, except for a reader that does not keep up.
 pub struct TickReader {
-    reader: Reader,
-    seal: Seal,
-    sessions: Arc<Sessions>,
+    source: Source,
+    common: Common,
+    config: ReaderConfig,
     progress: Arc<Progress>,
     lines: Box<[Line; LINES]>,
     /// The lines that were taken from the queue and not given out yet.
     taken: Range<usize>,
-    /// It was lapped and has not found a mark to go on from yet.
-    astray: bool,
-    /// What a lapped reader is told before it goes on.
-    notices: VecDeque<Event<'static>>,
+    /// It was lapped and has not found its place again yet.
+    astray: Option<Astray>,
+    /// What it is given before it goes on in the queue.
+    pending: Pending,
+    /// What was read and is not pending yet, with [`OverflowPolicy::Latest`].
+    conflation: Conflation,
     /// Which session of this subscriber it is in; 0 before the first.
     session_number: u32,
-    /// The next seq it expects.
+    /// The next seq it expects from the queue.
     next: u64,
     lapped: u64,
+    refills: u64,
     sessions_missed: u64,
 }
 
 impl TickReader {
     pub(crate) fn new(
-        reader: Reader,
-        seal: Seal,
-        sessions: Arc<Sessions>,
+        source: Source,
+        config: ReaderConfig,
+        common: Common,
         progress: Arc<Progress>,
     ) -> TickReader {
         TickReader {
-            reader,
-            seal,
-            sessions,
+            source,
+            common,
+            config,
             progress,
             lines: Box::new([[0; 8]; LINES]),
             taken: 0..0,
-            astray: false,
-            notices: VecDeque::with_capacity(8),
+            astray: None,
+            pending: Pending::default(),
+            conflation: Conflation::default(),
             session_number: 0,
             next: 0,
             lapped: 0,
+            refills: 0,
             sessions_missed: 0,
         }
     }
@@ -105,20 +131,33 @@ impl TickReader {
     #[inline]
     pub fn read(&mut self) -> Option<Event<'_>> {
         // Whatever was given out before has been dealt with by now.
-        let line = self.reader.position() - self.taken.len() as u64;
-        self.progress.set(self.next, line);
+        if !self.has_pending() {
+            self.progress.set(self.next, self.line());
+        }
+        if let OverflowPolicy::Latest { behind } = self.config.overflow {
+            self.conflate(behind);
+        }
         let mark = loop {
-            if let Some(notice) = self.notices.pop_front() {
-                return Some(self.note(notice));
+            if !self.pending.is_empty() {
+                return self.pending.next();
+            }
+            if !self.conflation.is_empty() {
+                self.give_conflated();
+                continue;
             }
             if let Some(mark) = self.next_mark() {
                 break mark;
             }
-            match self.refill() {
+            if self.astray.is_some() {
+                if self.find_place() {
+                    continue;
+                }
+                return None;
+            }
+            match self.take_lines() {
                 Ok(0) => return None,
-                Ok(_) if self.astray => self.find_place(),
                 Ok(_) => {}
-                Err(lapped) => self.skip(lapped),
+                Err(lapped) => self.go_astray(lapped),
             }
         };
         self.taken.start += 1;
@@ -135,9 +174,13 @@ impl TickReader {
             }
             What::Session(start) => {
                 self.session_number = mark.session_number;
-                Some(self.note(Event::Session(start)))
+                self.next = start.first_seq;
+                Some(Event::Session(start))
             }
-            What::Lost(loss) => Some(self.note(Event::Lost(loss))),
+            What::Lost(loss) => {
+                self.next = loss.first_seq + loss.count;
+                Some(Event::Lost(loss))
+            }
             What::Snapshot { as_of } => Some(Event::Snapshot { as_of }),
             What::Checkpoint { digest } => Some(Event::Checkpoint(Checkpoint {
                 session: mark.session,
@@ -148,19 +191,25 @@ impl TickReader {
                 session: mark.session,
                 last_seq,
             }),
+            What::NoSnapshot => Some(Event::Incomplete(Incomplete::JoinedWithoutSnapshot {
+                first_seq: mark.position,
+            })),
         }
     }
 
     /// Whether the subscriber has stopped and everything it put out has been read.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.notices.is_empty() && self.taken.is_empty() && self.reader.is_closed()
+        !self.has_pending()
+            && self.taken.is_empty()
+            && self.astray.is_none()
+            && self.source.is_closed()
     }
 
     /// Lines of the queue that wait for this reader: ticks, and a mark for each batch of them.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        self.reader.behind() + self.taken.len() as u64
+        self.source.behind() + self.taken.len() as u64
     }
 
     /// How often this reader was lapped.
@@ -169,28 +218,46 @@ impl TickReader {
         self.lapped
     }
 
+    /// How often this reader was refilled from the local image after it had been lapped.
+    #[must_use]
+    pub const fn refills(&self) -> u64 {
+        self.refills
+    }
+
     /// Sessions of which this reader could not be told what it lost, because it was lapped across
-    /// more than 256 starts of sessions at once.
+    /// more than 256 starts of sessions at once; [`Incomplete::SessionsMissed`] told so.
     #[must_use]
     pub const fn sessions_missed(&self) -> u64 {
         self.sessions_missed
     }
 
-    /// Moves the reader's place in the stream past an event that is given out.
-    fn note<'a>(&mut self, event: Event<'a>) -> Event<'a> {
-        match event {
-            Event::Session(start) => self.next = start.first_seq,
-            Event::Lost(loss) => self.next = loss.first_seq + loss.count,
-            _ => {}
-        }
-        event
+    /// Whether something of before the next line of the queue is still to be given out.
+    #[inline]
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.pending.is_empty() || !self.conflation.is_empty()
+    }
+
+    /// The next line of the queue that it wants.
+    #[inline]
+    pub(crate) fn line(&self) -> u64 {
+        self.source.position() - self.taken.len() as u64
+    }
+
+    /// The next seq that it expects from the queue.
+    pub(crate) const fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// Which session of this subscriber it is in; 0 before the first.
+    pub(crate) const fn session_number(&self) -> u32 {
+        self.session_number
     }
 
     /// The mark at the start of what was taken, if all that belongs to it was taken too.
     #[inline]
     fn next_mark(&self) -> Option<Mark> {
         let line = self.lines[self.taken.clone()].first()?;
-        let mark = Mark::from_line(line, self.seal)?;
+        let mark = Mark::from_line(line, self.common.seal)?;
         let ticks = match mark.what {
             What::Ticks { count, .. } => count as usize,
             _ => 0,
@@ -200,119 +267,83 @@ impl TickReader {
 
     /// Takes more lines from the queue, behind those of a batch of which only a part was taken.
     #[inline]
-    fn refill(&mut self) -> Result<usize, Lapped> {
+    fn take_lines(&mut self) -> Result<usize, Lapped> {
+        let Some(reader) = self.source.reader() else {
+            return Ok(0);
+        };
         let kept = self.taken.len();
         if self.taken.start > 0 {
             self.lines.copy_within(self.taken.clone(), 0);
             self.taken = 0..kept;
         }
-        let count = self.reader.read(&mut self.lines[kept..])?;
+        let count = reader.read(&mut self.lines[kept..])?;
         self.taken.end += count;
         Ok(count)
     }
 
-    /// Goes on from half a ring behind the head: there is time to read there before it is
-    /// overwritten again. That is the middle of a batch, most likely.
-    #[cold]
-    fn skip(&mut self, lapped: Lapped) {
-        self.lapped += u64::from(!self.astray);
-        self.astray = true;
-        // A part of a batch whose rest is overwritten is lost as a whole.
-        self.taken = 0..0;
-        let half = self.reader.capacity() as u64 / 2;
-        self.reader.skip_to(lapped.head.saturating_sub(half));
-    }
-
-    /// Passes over the rest of a batch whose mark is gone, and says what was lost before the next.
-    #[cold]
-    fn find_place(&mut self) {
-        let mut lines = self.lines[self.taken.clone()].iter();
-        let found = lines
-            .by_ref()
-            .find_map(|line| Mark::from_line(line, self.seal));
-        let left = lines.len();
-        let Some(mark) = found else {
-            self.taken.start = self.taken.end;
+    /// Folds what is in the queue if more than `most` ticks of it wait, up to the first thing that
+    /// is no tick of the stream.
+    fn conflate(&mut self, most: u64) {
+        if self.astray.is_some() || !self.is_behind(most) {
             return;
-        };
-        self.taken.start = self.taken.end - left - 1;
-        self.astray = false;
-        self.say_what_was_lost(&mark);
-    }
-
-    /// Everything between the place of this reader and `mark` is lost.
-    fn say_what_was_lost(&mut self, mark: &Mark) {
-        if mark.session_number == self.session_number {
-            return self.lose_up_to(mark, self.next);
         }
-        let remembered =
-            (self.session_number + 1).max(mark.session_number.saturating_sub(REMEMBERED));
-        self.sessions_missed += u64::from(remembered - self.session_number - 1);
-        if self.session_number > 0 {
-            match self.sessions.find(self.session_number) {
-                Some(own) => self.lose_rest(&own, self.next),
-                None => self.sessions_missed += 1,
-            }
-        }
-        for number in remembered..mark.session_number {
-            match self.sessions.find(number) {
-                Some(session) => {
-                    self.announce(&session);
-                    self.lose_rest(&session, session.first);
+        // The receive thread goes on meanwhile: what it adds is for the next time.
+        let end = self.line() + self.behind();
+        while self.line() < end {
+            match self.next_mark() {
+                Some(Mark {
+                    what: What::Ticks { count, origin },
+                    position,
+                    ..
+                }) if origin.provenance != Provenance::Snapshot
+                    && self.conflation.has_room(count as usize) =>
+                {
+                    let start = self.taken.start + 1;
+                    let end = start + count as usize;
+                    let ticks = as_ticks(&self.lines[start..end]);
+                    self.conflation.add(origin.session, position, ticks);
+                    self.taken.start = end;
+                    self.next = position + u64::from(count);
                 }
-                None => self.sessions_missed += 1,
+                // It speaks of every tick before it, and not all of them are given.
+                Some(mark)
+                    if matches!(mark.what, What::Checkpoint { .. })
+                        && !self.conflation.is_empty() =>
+                {
+                    self.taken.start += 1;
+                }
+                Some(_) => return,
+                None => {
+                    // That it was lapped it finds again when what was folded has been given out.
+                    if !matches!(self.take_lines(), Ok(1..)) {
+                        return;
+                    }
+                }
             }
         }
-        self.session_number = mark.session_number;
-        // A mark that starts its session tells of it itself.
-        if !matches!(mark.what, What::Session(_)) {
-            let current = self.sessions.find(mark.session_number);
-            self.sessions_missed += u64::from(current.is_none());
-            let current = current.unwrap_or(Session {
-                session: mark.session,
-                first: mark.position,
-                end: mark.position,
-                previous: None,
-            });
-            self.announce(&current);
-            self.lose_up_to(mark, current.first);
+    }
+
+    /// Whether more than `most` ticks wait for this reader.
+    fn is_behind(&self, most: u64) -> bool {
+        let lines = self.behind();
+        if lines <= most {
+            return false;
         }
-    }
-
-    /// The start of a session that was missed.
-    fn announce(&mut self, session: &Session) {
-        self.notices.push_back(Event::Session(SessionStart {
-            session: session.session,
-            first_seq: session.first,
-            previous: session.previous,
-        }));
-    }
-
-    /// Of the session of `mark`, all before it is lost from `next` on. If that is not a single seq,
-    /// what was overwritten were rows of a snapshot.
-    fn lose_up_to(&mut self, mark: &Mark, next: u64) {
-        if mark.position > next {
-            self.lose(mark.session, next, mark.position);
-        } else {
-            self.notices.push_back(Event::RowsMissed);
+        // The next seq is that of this session; while the next one starts, the lines must do.
+        let session = self.common.shared.session.load(Ordering::Relaxed);
+        let current = self.common.sessions.find(self.session_number);
+        if current.is_none_or(|current| current.session != session) {
+            return true;
         }
+        let next = self.common.shared.next_seq.load(Ordering::Relaxed);
+        next.saturating_sub(self.next) > most
     }
 
-    /// A session that is over is lost from `next` on.
-    fn lose_rest(&mut self, session: &Session, next: u64) {
-        if session.end > next {
-            self.lose(session.session, next, session.end);
-        }
-    }
-
-    fn lose(&mut self, session: u64, first_seq: u64, end: u64) {
-        self.notices.push_back(Event::Lost(Loss {
-            session,
-            first_seq,
-            count: end - first_seq,
-            reason: LossReason::Lapped,
-            cause: Cause::Lapped,
-        }));
+    fn give_conflated(&mut self) {
+        let (conflated, ticks) = self.conflation.take();
+        self.pending.push(Event::Conflated(conflated));
+        self.pending
+            .push_ticks(ticks, conflated.session, Provenance::Conflated);
     }
 }
 

@@ -13,7 +13,7 @@ use tickcast_queue::Producer;
 use tickcast_wire::{PacketHeader, PreviousSession, Tick};
 use zerocopy::FromBytes;
 
-use crate::event::{Event, Origin, SessionStart, Stamps};
+use crate::event::{Event, Incomplete, Origin, SessionStart, Stamps};
 use crate::faults::FaultInjector;
 use crate::mark::{Mark, Seal, What};
 use crate::reader::TICKS_PER_MARK;
@@ -390,6 +390,11 @@ impl Sink for Output {
     }
 
     fn alarm(&mut self, alarm: Alarm) {
+        if let Alarm::JoinedWithoutSnapshot { first_seq } = alarm {
+            self.put(What::NoSnapshot, &[]);
+            let why = Incomplete::JoinedWithoutSnapshot { first_seq };
+            self.call_inline(Event::Incomplete(why));
+        }
         // A full queue of alarms that nobody reads keeps the newest; the counters have them all.
         self.shared.alarms.force_push(alarm);
     }

@@ -7,7 +7,8 @@ use tickcast_latency::{Recorder, Stage};
 use tickcast_protocol::{Checkpoint, Loss, Provenance};
 use tickcast_wire::Tick;
 
-use crate::event::{Event, Origin, SessionStart};
+use crate::event::{Conflated, Event, Incomplete, Origin, SessionStart};
+use crate::reader::TickReader;
 
 /// Code that is called with every tick, in order, and with every loss.
 ///
@@ -43,9 +44,15 @@ pub trait Strategy: Send {
         let _ = loss;
     }
 
-    /// The strategy was too slow and missed no seq, but perhaps rows of a snapshot: what it knows
-    /// of the state may not be complete.
-    fn on_rows_missed(&mut self) {}
+    /// What the strategy knows of the state may not be complete.
+    fn on_incomplete(&mut self, why: &Incomplete) {
+        let _ = why;
+    }
+
+    /// Of these seqs, only the latest tick of each instrument and kind follows.
+    fn on_conflated(&mut self, conflated: &Conflated) {
+        let _ = conflated;
+    }
 
     /// A session starts: seqs start anew.
     fn on_session(&mut self, start: &SessionStart) {
@@ -69,11 +76,14 @@ pub trait Strategy: Send {
     }
 }
 
-/// What one strategy was given: `delivered + lost` is every seq it was promised.
+/// What one strategy was given: `delivered + conflated + lost` is every seq it was promised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
     /// Ticks delivered, rows of snapshots not counted.
     pub delivered: u64,
+    /// Ticks that were not given because later ones took their place, by notice; see
+    /// [`OverflowPolicy::Latest`](crate::OverflowPolicy::Latest).
+    pub conflated: u64,
     /// Ticks lost by notice.
     pub lost: u64,
     /// Notices of loss.
@@ -82,6 +92,10 @@ pub struct Account {
     pub snapshot_ticks: u64,
     /// Sessions that started.
     pub sessions: u64,
+    /// How often it was lapped.
+    pub lapped: u64,
+    /// How often it was refilled from the local image.
+    pub refills: u64,
     /// `ts_due` of the first tick delivered, ns since the Unix epoch; 0 before.
     pub first_due: u64,
     /// When the last tick was delivered, ns since the Unix epoch; 0 before.
@@ -134,7 +148,11 @@ impl<S: Strategy> Runner<S> {
                 self.account.losses += 1;
                 self.strategy.on_gap(&loss);
             }
-            Event::RowsMissed => self.strategy.on_rows_missed(),
+            Event::Incomplete(why) => self.strategy.on_incomplete(&why),
+            Event::Conflated(conflated) => {
+                self.account.conflated += conflated.left_out;
+                self.strategy.on_conflated(&conflated);
+            }
             Event::Session(start) => {
                 self.account.sessions += 1;
                 self.strategy.on_session(&start);
@@ -159,7 +177,8 @@ impl<S: Strategy> Runner<S> {
         self.account.delivered += count;
         let stamps = origin.stamps;
         self.account.last_delivered = stamps.pop;
-        if !self.inline {
+        // What was folded together came out of the queue bit by bit.
+        if !self.inline && origin.provenance != Provenance::Conflated {
             self.recorder
                 .record(Stage::Queue, stamps.push, stamps.pop, count);
         }
@@ -181,6 +200,8 @@ pub(crate) trait Run: Send {
     fn handle(&mut self, event: Event<'_>) -> bool;
     /// Lets the reporter have the histograms if it asked for them.
     fn poll_report(&mut self);
+    /// Takes over what its reader counted.
+    fn account_for(&mut self, reader: &TickReader);
     /// Hands over the rest of the histograms, and gives the [`Outcome`] of the strategy.
     fn finish(self: Box<Self>) -> Box<dyn Any + Send>;
 }
@@ -202,6 +223,11 @@ impl<S: Strategy + 'static> Run for Runner<S> {
 
     fn poll_report(&mut self) {
         self.recorder.poll_swap();
+    }
+
+    fn account_for(&mut self, reader: &TickReader) {
+        self.account.lapped = reader.lapped();
+        self.account.refills = reader.refills();
     }
 
     fn finish(self: Box<Self>) -> Box<dyn Any + Send> {

@@ -11,15 +11,17 @@ use std::time::Duration;
 use tickcast_latency::{Histograms, Reporter, stages};
 use tickcast_net::thread::{available_cores, spawn_named};
 use tickcast_net::{Idle, Idler, MulticastReceiver, ReceiveConfig};
-use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, Line};
-use tickcast_queue::{Producer, Ring, ring};
+use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line};
+use tickcast_queue::{Producer, ring};
 
 use crate::error::StartError;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::flow::FlowClient;
+use crate::image::{ImageKeeper, ImageStats, LocalImage};
 use crate::mark::Seal;
-use crate::reader::{Progress, TickReader};
+use crate::overflow::{MAX_QUEUE_LINES, ReaderConfig, queue_lines};
+use crate::reader::{Common, Progress, Seat, Source, TickReader};
 use crate::receive::{LineInput, Output, RECEIVE_STAGES, RUNNING, ReceiveLoop, Shared};
 use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
@@ -27,11 +29,9 @@ use crate::stats::{ReceiveBuffers, Stats};
 use crate::strategy::{Outcome, Run, Runner, STRATEGY_STAGES, Strategy};
 use crate::tls::ClientTls;
 
-/// The shortest queue: many batches of 63 ticks and a mark, so that a lapped reader finds one.
-const LEAST_QUEUE_LINES: usize = 1_024;
 /// Alarms that wait to be read; more push the oldest out.
 const ALARMS: usize = 64;
-/// Longest sleep of a parked strategy thread.
+/// Longest sleep of the parked thread of a strategy or of the local image.
 const STRATEGY_PARK: Duration = Duration::from_micros(200);
 
 /// How to set up a subscriber.
@@ -49,9 +49,13 @@ pub struct SubscriberConfig {
     pub arbiter: ArbiterConfig,
     /// Whether the publisher is held back to the pace of the slowest strategy; replays only.
     pub flow_control: bool,
-    /// Lines of 64 bytes in the queue to the strategies: 65,536 (4 MiB). At least 1,024; rounded
-    /// up to a power of two.
+    /// Lines of 64 bytes in the queue to the strategies: 65,536 (4 MiB). At least 1,024, and as
+    /// many as overflow policies ask for; rounded up to a power of two; at most
+    /// [`MAX_QUEUE_LINES`].
     pub queue_lines: usize,
+    /// The most instruments in the local image, if there is one: 65,536. With more, lapped readers
+    /// are not refilled.
+    pub image_instruments: usize,
     /// How the receive thread waits.
     pub idle: Idle,
     /// The core of the receive thread.
@@ -74,6 +78,7 @@ impl SubscriberConfig {
             arbiter: ArbiterConfig::default(),
             flow_control: false,
             queue_lines: 65_536,
+            image_instruments: DEFAULT_MAX_INSTRUMENTS,
             // A publisher on the same machine spins too.
             idle: Idle::default_for(available_cores().len(), 2),
             core: None,
@@ -113,10 +118,10 @@ enum Place {
 /// A subscriber that is being set up.
 pub struct SubscriberBuilder {
     config: SubscriberConfig,
-    producer: Producer,
-    ring: Ring,
-    seal: Seal,
-    sessions: Arc<Sessions>,
+    common: Common,
+    /// Where the readers wait for their places in the queue, which is made at the start.
+    seats: Vec<Seat>,
+    readers: Vec<ReaderConfig>,
     progress: Vec<Arc<Progress>>,
     inline: Vec<Box<dyn Run>>,
     threads: Vec<JoinHandle<Box<dyn Run>>>,
@@ -127,13 +132,16 @@ impl SubscriberBuilder {
     /// Starts setting up; nothing is opened yet.
     #[must_use]
     pub fn new(config: SubscriberConfig) -> SubscriberBuilder {
-        let (producer, ring) = ring(config.queue_lines.max(LEAST_QUEUE_LINES));
         SubscriberBuilder {
             config,
-            producer,
-            ring,
-            seal: Seal::new(),
-            sessions: Arc::new(Sessions::new()),
+            common: Common {
+                seal: Seal::new(),
+                sessions: Arc::new(Sessions::new()),
+                shared: Arc::new(Shared::new(ALARMS)),
+                image: None,
+            },
+            seats: Vec::new(),
+            readers: Vec::new(),
             progress: Vec::new(),
             inline: Vec::new(),
             threads: Vec::new(),
@@ -141,16 +149,35 @@ impl SubscriberBuilder {
         }
     }
 
-    /// A reader of the stream from its start, for code that would rather ask than be called.
+    /// A reader of the stream from its start, for code that would rather ask than be called. If it
+    /// does not keep up, the oldest is lost by notice.
     pub fn reader(&mut self) -> TickReader {
+        self.reader_with(ReaderConfig::default())
+    }
+
+    /// A reader of the stream from its start, with what becomes of it when it does not keep up.
+    pub fn reader_with(&mut self, config: impl Into<ReaderConfig>) -> TickReader {
+        let config = config.into();
+        if config.wants_image() {
+            let most = self.config.image_instruments;
+            let image = &mut self.common.image;
+            image.get_or_insert_with(|| Arc::new(LocalImage::new(most)));
+        }
+        self.readers.push(config);
         let progress = Arc::new(Progress::default());
         self.progress.push(Arc::clone(&progress));
-        let sessions = Arc::clone(&self.sessions);
-        TickReader::new(self.ring.reader(), self.seal, sessions, progress)
+        TickReader::new(self.seat(), config, self.common.clone(), progress)
+    }
+
+    fn seat(&mut self) -> Source {
+        let (seat, source) = Source::waiting();
+        self.seats.push(seat);
+        source
     }
 
     /// Attaches a strategy through the queue: it has its own thread and its own pace, and disturbs
-    /// nobody, however slow it is and even if it panics.
+    /// nobody, however slow it is and even if it panics. If it does not keep up, the oldest is lost
+    /// by notice.
     ///
     /// # Errors
     /// [`StartError::Thread`].
@@ -159,24 +186,36 @@ impl SubscriberBuilder {
         strategy: S,
         thread: &ThreadConfig,
     ) -> Result<Attached<S>, StartError> {
+        self.attach_with(strategy, thread, ReaderConfig::default())
+    }
+
+    /// Attaches a strategy through the queue, with what becomes of it when it does not keep up.
+    ///
+    /// # Errors
+    /// [`StartError::Thread`].
+    pub fn attach_with<S: Strategy + 'static>(
+        &mut self,
+        strategy: S,
+        thread: &ThreadConfig,
+        config: impl Into<ReaderConfig>,
+    ) -> Result<Attached<S>, StartError> {
         let (recorder, reporter) = stages(&STRATEGY_STAGES);
         if thread.measured {
             self.reporters.push(reporter);
         }
-        let mut reader = self.reader();
+        let mut reader = self.reader_with(config);
         let mut runner: Box<dyn Run> = Box::new(Runner::new(strategy, recorder, false));
         let mut idler = Idler::new(thread.idle);
         let handle = spawn_named(&thread.name, thread.core, move || {
             loop {
                 let event = reader.read();
                 let did_work = event.is_some();
-                if event.is_some_and(|event| !runner.handle(event)) {
+                let goes_on = event.is_none_or(|event| runner.handle(event));
+                if !goes_on || !did_work && reader.is_closed() {
+                    runner.account_for(&reader);
                     return runner;
                 }
                 runner.poll_report();
-                if !did_work && reader.is_closed() {
-                    return runner;
-                }
                 idler.wait(did_work, || std::thread::sleep(STRATEGY_PARK));
             }
         })?;
@@ -206,17 +245,22 @@ impl SubscriberBuilder {
     /// [`StartError`]; nothing runs then, strategies' threads end.
     pub fn start(mut self) -> Result<Subscriber, StartError> {
         let config = self.config.clone();
+        let image = self.image_keeper();
+        let producer = self.make_queue()?;
         let lines = open_lines(&config)?;
         let mut buffers = ReceiveBuffers::default();
         for input in &lines {
             buffers[input.line as usize] = Some(input.receiver.receive_buffer());
         }
-        let shared = Arc::new(Shared::new(ALARMS));
+        let shared = Arc::clone(&self.common.shared);
         // If anything below fails, the threads that were started end.
         let stop_on_drop = StopOnDrop(Arc::clone(&shared));
         let (recorder, reporter) = stages(&RECEIVE_STAGES);
         self.reporters.push(reporter);
         let mut helpers = Vec::new();
+        if let Some(keeper) = image {
+            helpers.push(spawn_named("tc-image", None, move || keep(keeper))?);
+        }
         let mut recovery = None;
         if let Some(server) = config.recovery {
             let tls = config.recovery_tls.clone();
@@ -243,10 +287,10 @@ impl SubscriberBuilder {
             lines,
             arbiter: Arbiter::new(arbiter),
             output: Output {
-                producer: (!self.progress.is_empty()).then_some(self.producer),
-                seal: self.seal,
+                producer,
+                seal: self.common.seal,
                 inline: self.inline,
-                sessions: self.sessions,
+                sessions: self.common.sessions,
                 shared,
                 recorder,
                 stamps: Stamps::default(),
@@ -268,8 +312,47 @@ impl SubscriberBuilder {
             progress: self.progress,
             reporters: self.reporters,
             buffers,
+            image: self.common.image,
             latest: Stats::default(),
         })
+    }
+
+    /// What keeps the local image, if a reader wants one.
+    fn image_keeper(&mut self) -> Option<ImageKeeper> {
+        let image = self.common.image.clone()?;
+        // Nobody waits for it: not the end of a session, nor a publisher under flow control.
+        let progress = Arc::new(Progress::default());
+        let common = self.common.clone();
+        let reader = TickReader::new(self.seat(), ReaderConfig::default(), common, progress);
+        Some(ImageKeeper::new(reader, image))
+    }
+
+    /// Makes the queue, as long as its readers need it, and gives them their places in it. There
+    /// is none when every strategy is inline.
+    fn make_queue(&mut self) -> Result<Option<Producer>, StartError> {
+        let wanted = queue_lines(self.config.queue_lines, self.readers.iter().copied());
+        let lines = wanted.map_err(|wanted| StartError::QueueTooLong {
+            wanted,
+            most: MAX_QUEUE_LINES,
+        })?;
+        if self.seats.is_empty() {
+            return Ok(None);
+        }
+        let (producer, ring) = ring(lines);
+        for seat in self.seats.drain(..) {
+            // A reader that is gone wants no place.
+            let _ = seat.send(ring.reader());
+        }
+        Ok(Some(producer))
+    }
+}
+
+/// Keeps the local image until nothing will come any more.
+fn keep(mut keeper: ImageKeeper) {
+    let mut idler = Idler::new(Idle::Park);
+    while !keeper.is_done() {
+        let did_work = keeper.step();
+        idler.wait(did_work, || std::thread::sleep(STRATEGY_PARK));
     }
 }
 
@@ -312,6 +395,7 @@ pub struct Subscriber {
     progress: Vec<Arc<Progress>>,
     reporters: Vec<Reporter>,
     buffers: ReceiveBuffers,
+    image: Option<Arc<LocalImage>>,
     latest: Stats,
 }
 
@@ -333,6 +417,12 @@ impl Subscriber {
     #[must_use]
     pub const fn receive_buffers(&self) -> ReceiveBuffers {
         self.buffers
+    }
+
+    /// What is known of the local image, if a reader wants one.
+    #[must_use]
+    pub fn image_stats(&self) -> Option<ImageStats> {
+        self.image.as_ref().map(|image| image.stats())
     }
 
     /// Whether the session has ended, with everything of it put out and read by every strategy

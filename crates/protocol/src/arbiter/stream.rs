@@ -24,6 +24,8 @@ pub enum Provenance {
     Retransmit,
     /// It is part of a snapshot: state, not an event.
     Snapshot,
+    /// It was read late, with others, and is the latest of its instrument and kind among them.
+    Conflated,
 }
 
 impl From<Line> for Provenance {

@@ -1,242 +1,27 @@
 //! A reader at random paces behind the receive thread's output, against what was put out.
 
-use std::sync::Arc;
+mod model;
+mod overflow;
 
 use proptest::prelude::*;
-use tickcast_latency::stages;
-use tickcast_protocol::{Cause, Loss, LossReason, Provenance, Sink};
-use tickcast_queue::{Ring, ring};
-use tickcast_wire::{Digest, PreviousSession, Quote, Tick, Venue};
 
+use self::model::{LINES, Seen, Writer};
 use super::*;
-use crate::event::Stamps;
-use crate::receive::{Output, RECEIVE_STAGES, Shared};
-
-/// The shortest ring in which half a ring always holds a mark.
-const LINES: usize = 128;
-
-/// Tick `seq` of a session. Every third carries the code of a mark, as a hostile one might.
-fn published(session: u64, seq: u64) -> Tick {
-    let quote = Quote::new(session as i64, seq * 3, seq as i64, seq ^ session);
-    let mut words = Tick::new(quote, Venue::SYNTHETIC, 7, seq * 11)
-        .with_seq(seq)
-        .to_words();
-    if seq.is_multiple_of(3) {
-        words[0] = words[0] & !0xff | (0x80 + seq % 6);
-    }
-    Tick::from_words(words)
-}
-
-/// A session as it was put out.
-#[derive(Debug)]
-struct Written {
-    start: SessionStart,
-    end: u64,
-    losses: Vec<Loss>,
-}
-
-/// The receive thread's side, and what it has put out.
-struct Writer {
-    output: Output,
-    ring: Ring,
-    written: Vec<Written>,
-}
-
-impl Writer {
-    fn new() -> Writer {
-        let (producer, ring) = ring(LINES);
-        let output = Output {
-            producer: Some(producer),
-            seal: Seal::new(),
-            inline: Vec::new(),
-            sessions: Arc::new(Sessions::new()),
-            shared: Arc::new(Shared::new(1)),
-            recorder: stages(&RECEIVE_STAGES).0,
-            stamps: Stamps::default(),
-            session: 0,
-            session_number: 0,
-            next: 0,
-        };
-        Writer {
-            output,
-            ring,
-            written: Vec::new(),
-        }
-    }
-
-    fn reader(&self) -> (TickReader, Arc<Progress>) {
-        let progress = Arc::new(Progress::default());
-        let reader = TickReader::new(
-            self.ring.reader(),
-            self.output.seal,
-            Arc::clone(&self.output.sessions),
-            Arc::clone(&progress),
-        );
-        (reader, progress)
-    }
-
-    fn session(&mut self, first_seq: u64) {
-        let previous = self.written.last().map(|w| PreviousSession {
-            session: w.start.session,
-            last_seq: w.end - 1,
-            digest: Digest::from_value(w.end),
-        });
-        let session = 1_000 + self.written.len() as u64;
-        self.output.session(session, first_seq, previous);
-        let start = SessionStart {
-            session,
-            first_seq,
-            previous,
-        };
-        self.written.push(Written {
-            start,
-            end: first_seq,
-            losses: Vec::new(),
-        });
-    }
-
-    fn current(&mut self) -> &mut Written {
-        if self.written.is_empty() {
-            self.session(1);
-        }
-        self.written.last_mut().unwrap()
-    }
-
-    fn ticks(&mut self, count: u64) {
-        let written = self.current();
-        let (session, first) = (written.start.session, written.end);
-        written.end += count;
-        let ticks: Vec<Tick> = (first..first + count)
-            .map(|seq| published(session, seq))
-            .collect();
-        self.output.ticks(&ticks, Provenance::A, false);
-    }
-
-    fn lost(&mut self, count: u64) {
-        let written = self.current();
-        let loss = Loss {
-            session: written.start.session,
-            first_seq: written.end,
-            count,
-            reason: LossReason::NoRecovery,
-            cause: Cause::BothLines,
-        };
-        written.end += count;
-        written.losses.push(loss);
-        self.output.lost(&loss);
-    }
-
-    fn snapshot(&mut self, rows: u64) {
-        let as_of = self.current().end - 1;
-        self.output.snapshot(as_of);
-        let rows: Vec<Tick> = (0..rows).map(|row| published(0, row)).collect();
-        self.output.ticks(&rows, Provenance::Snapshot, false);
-    }
-
-    fn checkpoint(&mut self) {
-        let written = self.current();
-        let checkpoint = Checkpoint {
-            session: written.start.session,
-            next_seq: written.end,
-            digest: Digest::from_value(written.end * 3),
-        };
-        self.output.checkpoint(&checkpoint);
-    }
-
-    fn end(&mut self) {
-        let (session, last_seq) = (self.current().start.session, self.current().end - 1);
-        self.output.end_of_session(session, last_seq);
-    }
-}
-
-/// What a reader was given, as long as it makes sense by itself.
-#[derive(Default)]
-struct Seen {
-    /// Each session with the ranges delivered and the notices, and the seq after them.
-    sessions: Vec<(SessionStart, Vec<Loss>, u64)>,
-    delivered: u64,
-    lapped_notices: u64,
-    rows: u64,
-    rows_wanted: bool,
-    rows_missed: bool,
-}
-
-impl Seen {
-    /// Takes in one event; false if there was none.
-    fn read(&mut self, reader: &mut TickReader) -> bool {
-        match reader.read() {
-            None => return false,
-            Some(Event::Session(start)) => {
-                self.sessions.push((start, Vec::new(), start.first_seq));
-            }
-            Some(Event::Ticks(rows, origin)) if origin.provenance == Provenance::Snapshot => {
-                self.rows += rows.len() as u64;
-            }
-            Some(Event::Ticks(ticks, origin)) => {
-                let (start, _, next) = self.sessions.last_mut().expect("a session first");
-                assert_eq!(origin.session, start.session);
-                for tick in ticks {
-                    assert_eq!(
-                        *tick,
-                        published(start.session, *next),
-                        "torn or out of order"
-                    );
-                    *next += 1;
-                }
-                self.delivered += ticks.len() as u64;
-            }
-            Some(Event::Lost(loss)) => {
-                self.lapped_notices += u64::from(loss.reason == LossReason::Lapped);
-                let (start, losses, next) = self.sessions.last_mut().expect("a session first");
-                assert_eq!((loss.session, loss.first_seq), (start.session, *next));
-                assert!(loss.count > 0, "a loss of nothing");
-                *next += loss.count;
-                losses.push(loss);
-            }
-            Some(Event::RowsMissed) => self.rows_missed = true,
-            Some(Event::Snapshot { .. }) => self.rows_wanted = true,
-            Some(Event::Checkpoint(checkpoint)) => {
-                let (start, _, next) = self.sessions.last().expect("a session first");
-                let expected = Checkpoint {
-                    session: start.session,
-                    next_seq: *next,
-                    digest: Digest::from_value(next * 3),
-                };
-                assert_eq!(checkpoint, expected, "a checkpoint out of place");
-            }
-            Some(Event::End { session, last_seq }) => {
-                let (start, _, next) = self.sessions.last().expect("a session first");
-                assert_eq!((session, last_seq + 1), (start.session, *next));
-            }
-        }
-        true
-    }
-
-    /// Delivered and lost is exactly what was promised, session by session.
-    fn check(&self, written: &[Written]) {
-        assert_eq!(self.sessions.len(), written.len(), "every session is told");
-        for ((start, losses, next), written) in self.sessions.iter().zip(written) {
-            assert_eq!(*start, written.start);
-            assert_eq!(*next, written.end, "session {}", start.session);
-            for loss in losses
-                .iter()
-                .filter(|loss| loss.reason != LossReason::Lapped)
-            {
-                assert!(written.losses.contains(loss), "invented {loss:?}");
-            }
-        }
-    }
-}
+use crate::event::Incomplete;
+use crate::image::{ImageKeeper, NoImage};
+use crate::overflow::OverflowPolicy;
 
 #[derive(Debug, Clone)]
 enum Step {
     Session(u64),
     Ticks(u64),
     Lost(u64),
-    Snapshot(u64),
+    Snapshot(usize),
     Checkpoint,
     End,
     Read(usize),
+    /// The thread of the local image gets so far.
+    Image(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -245,29 +30,62 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1u64..70).prop_map(Step::Ticks),
         1 => (100u64..400).prop_map(Step::Ticks),
         2 => (1u64..40).prop_map(Step::Lost),
-        1 => (0u64..200).prop_map(Step::Snapshot),
+        1 => prop_oneof![Just(usize::MAX), 0usize..10].prop_map(Step::Snapshot),
         2 => Just(Step::Checkpoint),
         1 => Just(Step::End),
         6 => (0usize..12).prop_map(Step::Read),
+        6 => prop_oneof![Just(1_000), 0usize..8].prop_map(Step::Image),
     ]
 }
 
+fn policy() -> impl Strategy<Value = ReaderConfig> {
+    let overflow = prop_oneof![
+        Just(OverflowPolicy::DropOldest),
+        Just(OverflowPolicy::Lossless { ticks: 32 }),
+        prop_oneof![0u64..3, 3u64..200].prop_map(|behind| OverflowPolicy::Latest { behind }),
+    ];
+    (overflow, any::<bool>()).prop_map(|(overflow, refill)| ReaderConfig { overflow, refill })
+}
+
+/// Reads whatever is left, with the image at work beside it.
+fn finish(reader: &mut TickReader, keeper: &mut ImageKeeper, seen: &mut Seen) {
+    while seen.read(reader) || keeper.step() {}
+    seen.check_state();
+}
+
 fn drain(mut writer: Writer, reader: &mut TickReader, progress: &Progress, seen: &mut Seen) {
+    let mut keeper = writer.keeper();
+    drain_with(&mut writer, reader, &mut keeper, progress, seen);
+}
+
+fn drain_with(
+    writer: &mut Writer,
+    reader: &mut TickReader,
+    keeper: &mut ImageKeeper,
+    progress: &Progress,
+    seen: &mut Seen,
+) {
     let lines = writer.output.producer.take().unwrap().position();
-    while seen.read(reader) {}
-    assert!(reader.is_closed());
+    finish(reader, keeper, seen);
+    assert!(reader.is_closed() && keeper.is_done());
     assert!(progress.has_read(lines), "all is dealt with");
     assert_eq!(reader.behind(), 0);
     seen.check(&writer.written);
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever the policy: delivered + conflated + lost is what was promised, every snapshot
+    /// joins on, and who is not told otherwise knows what the publisher knows.
     #[test]
-    fn delivered_and_lost_is_what_was_promised(
+    fn every_account_is_exact(
+        config in policy(),
         steps in proptest::collection::vec(step(), 0..120),
     ) {
         let mut writer = Writer::new();
-        let (mut reader, progress) = writer.reader();
+        let (mut reader, progress) = writer.reader_with(config);
+        let mut keeper = writer.keeper();
         let mut seen = Seen::default();
         for step in steps {
             match step {
@@ -279,12 +97,22 @@ proptest! {
                 Step::End => writer.end(),
                 Step::Read(count) => {
                     (0..count).all(|_| seen.read(&mut reader));
+                    seen.check_state();
+                }
+                Step::Image(count) => {
+                    (0..count).all(|_| keeper.step());
                 }
             }
         }
-        drain(writer, &mut reader, &progress, &mut seen);
-        let told = seen.lapped_notices > 0 || seen.rows_missed || seen.sessions.len() > 1;
-        prop_assert!(told || reader.lapped() == 0);
+        drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+        let refused = seen.incomplete.iter().filter(|why| matches!(why, Incomplete::NotRefilled(_)));
+        let (refused, refills) = (refused.count() as u64, reader.refills());
+        match config.wants_image() {
+            true => prop_assert_eq!(refills + refused, reader.lapped()),
+            false => prop_assert_eq!((refills, refused), (0, 0)),
+        }
+        let told = seen.lapped_notices > 0 || refills > 0 || seen.sessions.len() > 1;
+        prop_assert!(told || seen.incomplete.contains(&Incomplete::RowsMissed) || reader.lapped() == 0);
     }
 }
 
@@ -348,6 +176,8 @@ fn more_sessions_than_are_remembered_are_counted() {
         writer.session(1);
     }
     while seen.read(&mut reader) {}
+    let count = reader.sessions_missed();
+    assert_eq!(seen.incomplete, [Incomplete::SessionsMissed { count }]);
     let told = seen.sessions.len() as u64;
     // Of the first session the start was told, but not what it lost.
     assert_eq!(told + reader.sessions_missed(), 302);
@@ -361,10 +191,12 @@ fn missed_rows_of_a_snapshot_are_told() {
     let mut seen = Seen::default();
     writer.session(8);
     assert!(seen.read(&mut reader));
-    writer.snapshot(500);
+    // Snapshots again and again: together they are longer than the queue.
+    (0..40).for_each(|_| writer.snapshot(usize::MAX));
     drain(writer, &mut reader, &progress, &mut seen);
-    assert!(!seen.rows_wanted && seen.rows < 500);
-    assert!(seen.rows_missed && seen.sessions[0].1.is_empty());
+    assert!(seen.snapshots.len() < 40);
+    assert_eq!(seen.incomplete, [Incomplete::RowsMissed]);
+    assert!(seen.sessions[0].1.is_empty());
 }
 
 #[test]

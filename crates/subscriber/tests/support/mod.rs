@@ -207,7 +207,7 @@ pub struct Checker {
     pub losses: Vec<Loss>,
     pub snapshots: Vec<u64>,
     pub rows: u64,
-    pub by: [u64; 4],
+    pub by: [u64; 5],
     pub ended: Vec<(u64, u64)>,
     next: u64,
 }
