@@ -20,7 +20,7 @@ use tickcast_subscriber::{
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::Tick;
 
-use crate::feed::{IdleArgs, Share, interface};
+use crate::feed::{IdleArgs, OverflowArgs, Share, interface};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
@@ -34,11 +34,12 @@ Examples:
   tickcast demo --input capture.pcapng.gz --speed max
   tickcast demo --drop-a 5% --drop-b 5% --strategies 3
   tickcast demo --speed max --ticks 20000000
+  tickcast demo --speed max --overflow latest=1000
 
 Real sockets on the loopback interface: each packet leaves by multicast on lines A and B, comes
 back through the network stack, and what both lines lose is asked for again over TCP. The
-subscriber's promise is checked at the end: delivered + lost = published for every strategy, and
-the digests of what was published and delivered agree.
+subscriber's promise is checked at the end: delivered + conflated + lost = published for every
+strategy, and the digests of what was published and delivered agree where every tick was delivered.
 
 The latency stages: publish = from the instant at which the schedule said a tick leaves to its
 packet being sent; network = to the kernel's receive stamp; kernel = to the receive thread having
@@ -139,6 +140,9 @@ pub struct DemoArgs {
     strategy_core: Option<usize>,
 
     #[command(flatten)]
+    overflow: OverflowArgs,
+
+    #[command(flatten)]
     idle: IdleArgs,
 
     /// Print one line, a JSON object.
@@ -201,7 +205,10 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
         report::print(out, report, &stats)
     })?;
     if !report.kept {
-        bail!("the promise is broken: delivered + lost is not published, or the digests differ");
+        bail!(
+            "the promise is broken: delivered + conflated + lost is not published, or the digests \
+             differ"
+        );
     }
     Ok(if interrupt.is_set() {
         Outcome::Interrupted
@@ -298,7 +305,11 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
                 idle: args.idle.idle(busy_threads(args)),
                 measured: true,
             };
-            builder.attach(Checksum::new(alert.clone()), &thread)?
+            builder.attach_with(
+                Checksum::new(alert.clone()),
+                &thread,
+                args.overflow.reader(),
+            )?
         });
     }
     let subscriber = builder.start()?;

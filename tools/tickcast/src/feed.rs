@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Group, Idle, Interface};
+use tickcast_subscriber::{OverflowPolicy, ReaderConfig};
 
 /// Where the recovery server of a publisher is by default.
 pub const RECOVERY_ADDRESS: &str = "127.0.0.1:14000";
@@ -154,6 +155,57 @@ impl IdleArgs {
     }
 }
 
+/// An overflow policy, written `drop-oldest`, `lossless=N` or `latest=N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflow(pub OverflowPolicy);
+
+impl FromStr for Overflow {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Overflow, String> {
+        let number = |text: &str| text.parse().ok();
+        let policy = match text.split_once('=') {
+            None if text == "drop-oldest" => Some(OverflowPolicy::DropOldest),
+            Some(("lossless", n)) => number(n).map(|ticks| OverflowPolicy::Lossless { ticks }),
+            Some(("latest", n)) => number(n).map(|behind| OverflowPolicy::Latest { behind }),
+            _ => None,
+        };
+        let expected = "expected drop-oldest, lossless=TICKS or latest=TICKS, as in latest=1000";
+        policy.map(Overflow).ok_or_else(|| expected.into())
+    }
+}
+
+/// What becomes of a strategy that does not keep up.
+#[derive(Debug, Args)]
+pub struct OverflowArgs {
+    /// What a strategy is given that does not keep up: drop-oldest, what is left when the queue
+    /// runs over; lossless=TICKS, everything until so many wait; latest=TICKS, when more wait only
+    /// the latest of each instrument.
+    #[arg(
+        long,
+        help_heading = "Threads",
+        value_name = "POLICY",
+        default_value = "drop-oldest",
+        conflicts_with = "inline"
+    )]
+    pub overflow: Overflow,
+
+    /// Give a strategy for which the queue ran over the state after what is lost, from an image
+    /// that is kept here; with latest this is always so.
+    #[arg(long, help_heading = "Threads", conflicts_with = "inline")]
+    pub refill: bool,
+}
+
+impl OverflowArgs {
+    /// How a strategy is treated.
+    pub const fn reader(&self) -> ReaderConfig {
+        ReaderConfig {
+            overflow: self.overflow.0,
+            refill: self.refill,
+        }
+    }
+}
+
 /// Parses a number in this range.
 pub fn number(range: impl RangeBounds<u64>) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(range)
@@ -179,6 +231,28 @@ mod tests {
         assert_eq!("100%".parse(), Ok(Share(1.0)));
         for wrong in ["", "-1%", "101%", "1.5", "x", "NaN"] {
             assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn policies_name_their_number() {
+        let overflow = |text: &str| text.parse::<Overflow>().map(|Overflow(policy)| policy);
+        assert_eq!(overflow("drop-oldest"), Ok(OverflowPolicy::DropOldest));
+        let lossless = OverflowPolicy::Lossless { ticks: 5 };
+        assert_eq!(overflow("lossless=5"), Ok(lossless));
+        assert_eq!(
+            overflow("latest=0"),
+            Ok(OverflowPolicy::Latest { behind: 0 })
+        );
+        for wrong in [
+            "",
+            "latest",
+            "latest=",
+            "latest=-1",
+            "lossless=x",
+            "drop-oldest=1",
+        ] {
+            assert!(overflow(wrong).is_err(), "{wrong}");
         }
     }
 

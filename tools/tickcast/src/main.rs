@@ -42,9 +42,12 @@ pub enum Outcome {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Command::Demo(args) = &cli.command {
-        args.check().unwrap_or_else(|error| error.exit());
-    }
+    let checked = match &cli.command {
+        Command::Demo(args) => args.check(),
+        Command::Subscribe(args) => args.check(),
+        _ => Ok(()),
+    };
+    checked.unwrap_or_else(|error| error.exit());
     let to_stderr = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());

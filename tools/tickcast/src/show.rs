@@ -62,6 +62,14 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// Ticks that were conflated, as a part of a sum; nothing if there are none.
+pub fn conflated(ticks: u64) -> String {
+    if ticks == 0 {
+        return String::new();
+    }
+    format!(" + {} conflated", count(ticks))
+}
+
 /// A price in units of `1e-9`: at least two decimals, no more than it needs; `-` if undefined.
 pub fn price(price: i64) -> String {
     if price == UNDEFINED_PRICE {

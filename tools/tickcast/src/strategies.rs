@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tickcast_subscriber::{
-    Checkpoint, Loss, Origin, Proof, Provenance, SessionStart, Strategy, Verdict, Verifier,
+    Checkpoint, Conflated, Incomplete, Loss, Origin, Proof, Provenance, SessionStart, Strategy,
+    Verdict, Verifier,
 };
 use tickcast_tickfile::{TickWriter, WriteError};
 use tickcast_wire::{Body, Digest, Symbol, Tick};
@@ -240,6 +241,26 @@ impl Strategy for Follow {
         }
     }
 
+    fn on_conflated(&mut self, conflated: &Conflated) {
+        if self.choice == Choice::Print {
+            let (first, count) = (conflated.first_seq, conflated.count);
+            let (last, left_out, trades) =
+                (first + (count - 1), conflated.left_out, conflated.trades);
+            self.print(&format!(
+                "conflated {first}..={last}: {left_out} left out, {trades} of them trades"
+            ));
+        }
+    }
+
+    fn on_incomplete(&mut self, why: &Incomplete) {
+        if self.choice == Choice::Print {
+            self.print(&format!(
+                "the state may not be complete: {}",
+                incomplete(*why)
+            ));
+        }
+    }
+
     fn on_snapshot(&mut self, as_of: u64) {
         // The snapshot replaces all state, and brings the definitions again.
         self.instruments.forget_quotes();
@@ -272,6 +293,18 @@ fn line(tick: &Tick, name: &str, of_snapshot: bool) -> String {
         Body::Unknown(kind, _) => format!("unknown kind {kind}"),
     };
     format!("{seq:>10} {time} {name:<16} {mark}{what}")
+}
+
+/// Why the state may not be complete, in words.
+fn incomplete(why: Incomplete) -> String {
+    match why {
+        Incomplete::JoinedWithoutSnapshot { first_seq } => {
+            format!("no snapshot came, nothing is known from before seq {first_seq}")
+        }
+        Incomplete::RowsMissed => "rows of a snapshot were missed".into(),
+        Incomplete::SessionsMissed { count } => format!("{count} sessions were missed"),
+        Incomplete::NotRefilled(why) => format!("it cannot be refilled, {why}"),
+    }
 }
 
 /// How long recorded ticks wait at most before they are in the file.

@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use clap::error::ErrorKind;
 use tickcast_net::ReceiveConfig;
 use tickcast_subscriber::{
-    Attached, LineFaults, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
+    Attached, LineFaults, OverflowPolicy, Start, Subscriber, SubscriberBuilder, SubscriberConfig,
+    ThreadConfig,
 };
 use tickcast_tickfile::TickWriter;
 use tickcast_wire::Symbol;
@@ -22,7 +24,7 @@ use tracing::info;
 
 use self::overflow::Overflow;
 use crate::Outcome;
-use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, Share, bytes, number};
+use crate::feed::{IdleArgs, LineArgs, OverflowArgs, RECOVERY_ADDRESS, Share, bytes, number};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
@@ -37,6 +39,7 @@ Examples:
   tickcast subscribe --strategy print --symbols AAPL,MSFT
   tickcast subscribe --strategy board --stay
   tickcast subscribe --interface eth1 --interface-b eth2 --recovery 10.0.3.1:14000
+  tickcast subscribe --strategy print --overflow latest=1000
 
 A subscriber that starts late gets a snapshot of the state before, then live ticks, without a hole.
 It ends with the session, or with --stay at Ctrl-C; then it prints what it was given. Exit code 3
@@ -216,6 +219,9 @@ pub struct SubscribeArgs {
     )]
     queue: usize,
 
+    #[command(flatten)]
+    overflow: OverflowArgs,
+
     /// Write the latency histograms, second by second, for HdrHistogram's tools.
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
@@ -223,6 +229,27 @@ pub struct SubscribeArgs {
     /// Print one line, a JSON object, at the end.
     #[arg(long)]
     json: bool,
+}
+
+impl SubscribeArgs {
+    /// Checks what the parser of one argument cannot.
+    ///
+    /// # Errors
+    /// When the strategy needs every trade and is not to be given every one.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        let OverflowPolicy::Latest { .. } = self.overflow.reader().overflow else {
+            return Ok(());
+        };
+        if self.strategy != Choice::Vwap {
+            return Ok(());
+        }
+        let mut command = SubscribeArgs::augment_args(clap::Command::new("tickcast subscribe"));
+        Err(command.error(
+            ErrorKind::ArgumentConflict,
+            "--strategy vwap needs every trade, and --overflow latest leaves trades out; choose \
+             another policy, such as lossless=1000000",
+        ))
+    }
 }
 
 /// Runs the command.
@@ -341,7 +368,7 @@ fn attach(
         idle: args.idle.idle(2),
         measured: true,
     };
-    Ok(builder.attach(follow, &thread)?)
+    Ok(builder.attach_with(follow, &thread, args.overflow.reader())?)
 }
 
 fn attach_recorder(

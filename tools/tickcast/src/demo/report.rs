@@ -20,8 +20,11 @@ pub(super) struct Report {
     source: String,
     published: u64,
     delivered: Vec<u64>,
+    conflated: Vec<u64>,
     pub(super) lost: Vec<u64>,
     losses: Vec<Losses>,
+    lapped: Vec<u64>,
+    refills: Vec<u64>,
     duplicates: u64,
     retransmitted: u64,
     snapshots: u64,
@@ -57,10 +60,16 @@ pub(super) fn report(
     let counters = stopped.stats.counters;
     let causes = Causes::new(&counters, outcomes.iter().map(|(_, it)| it.losses()));
     let every_strategy = outcomes.iter().all(|(account, strategy)| {
-        account.delivered + account.lost == summary.published
-            && (account.lost > 0 || strategy.digest() == summary.digest)
+        account.delivered + account.conflated + account.lost == summary.published
+            && (account.conflated + account.lost > 0 || strategy.digest() == summary.digest)
             && strategy.proof().differs.is_none()
     });
+    let each = |figure: fn(&Account) -> u64| -> Vec<u64> {
+        outcomes
+            .iter()
+            .map(|(account, _)| figure(account))
+            .collect()
+    };
     let last_delivered = outcomes
         .iter()
         .map(|(account, _)| account.last_delivered)
@@ -72,11 +81,11 @@ pub(super) fn report(
     Ok(Report {
         source,
         published: summary.published,
-        delivered: outcomes
-            .iter()
-            .map(|(account, _)| account.delivered)
-            .collect(),
-        lost: outcomes.iter().map(|(account, _)| account.lost).collect(),
+        delivered: each(|account| account.delivered),
+        conflated: each(|account| account.conflated),
+        lost: each(|account| account.lost),
+        lapped: each(|account| account.lapped),
+        refills: each(|account| account.refills),
         losses: outcomes
             .iter()
             .map(|(_, strategy)| strategy.losses().clone())
@@ -147,10 +156,13 @@ pub(super) fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::
     writeln!(out, "{BOLD}delivered{BOLD:#}")?;
     for (at, digest) in report.digest_delivered.iter().enumerate() {
         let (delivered, lost) = (report.delivered[at], report.lost[at]);
-        let verdict = if delivered + lost != *published {
+        let conflated = report.conflated[at];
+        let verdict = if delivered + conflated + lost != *published {
             format!("{RED}does not add up to {}{RED:#}", show::count(*published))
         } else if lost > 0 {
             "every loss named".into()
+        } else if conflated > 0 {
+            "the rest replaced by later ticks".into()
         } else if *digest == report.digest_published {
             "digests equal".into()
         } else {
@@ -158,13 +170,23 @@ pub(super) fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::
         };
         writeln!(
             out,
-            "  strategy {:<2} {} delivered + {} lost = {} published, {verdict}",
+            "  strategy {:<2} {} delivered{} + {} lost = {} published, {verdict}",
             at + 1,
             show::count(delivered),
+            show::conflated(conflated),
             show::count(lost),
             show::count(*published),
         )?;
         writeln!(out, "              {}", report.proof[at])?;
+        if report.lapped[at] > 0 {
+            let (lapped, refills) = (report.lapped[at], report.refills[at]);
+            writeln!(
+                out,
+                "              lapped {} times, refilled {} times",
+                show::count(lapped),
+                show::count(refills)
+            )?;
+        }
         report.losses[at].write(out)?;
     }
     writeln!(

@@ -20,9 +20,12 @@ pub(super) struct Report {
     session: u64,
     next_seq: u64,
     delivered: u64,
+    conflated: u64,
     pub(super) lost: u64,
     losses: Losses,
     causes: Causes,
+    lapped: u64,
+    refills: u64,
     snapshot_as_of: Option<u64>,
     snapshot_ticks: u64,
     duplicates: u64,
@@ -59,9 +62,12 @@ pub(super) fn report(
         session: stats.session,
         next_seq: stats.next_seq,
         delivered: account.delivered,
+        conflated: account.conflated,
         lost: account.lost,
         losses: strategy.losses().clone(),
         causes: Causes::new(counters, std::iter::once(strategy.losses())),
+        lapped: account.lapped,
+        refills: account.refills,
         snapshot_as_of: strategy.snapshot_as_of(),
         snapshot_ticks: account.snapshot_ticks,
         duplicates: counters.lines.iter().map(|line| line.duplicates).sum(),
@@ -94,8 +100,9 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
     writeln!(
         out,
-        "{BOLD}delivered{BOLD:#} {} ticks, lost {}, sessions {}, digest {}",
+        "{BOLD}delivered{BOLD:#} {} ticks{}, lost {}, sessions {}, digest {}",
         count(report.delivered),
+        show::conflated(report.conflated),
         count(report.lost),
         report.sessions,
         report.digest
@@ -112,6 +119,10 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         count(report.snapshot_ticks),
     )?;
     report.causes.write(out)?;
+    if report.lapped > 0 {
+        let (lapped, refills) = (count(report.lapped), count(report.refills));
+        writeln!(out, "  lapped {lapped} times, refilled {refills} times")?;
+    }
     for (line, at) in [("A", 0), ("B", 1)] {
         writeln!(
             out,

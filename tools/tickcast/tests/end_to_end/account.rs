@@ -43,6 +43,8 @@ pub fn sessions(lines: &[String]) -> Vec<Session> {
             let end = format!("{} with seq {}", session.session, session.next_seq() - 1);
             assert_eq!(rest, end);
             session.ended = true;
+        } else if line.starts_with("the state may not be complete: ") {
+            // It says nothing of ticks.
         } else if let Some(as_of) = line.strip_prefix("snapshot as of seq ") {
             session.as_of = Some(as_of.parse().expect("a seq"));
         } else if let Some(range) = line.strip_prefix("lost ") {
