@@ -47,27 +47,26 @@ fn policy() -> impl Strategy<Value = ReaderConfig> {
     (overflow, any::<bool>()).prop_map(|(overflow, refill)| ReaderConfig { overflow, refill })
 }
 
-/// Reads whatever is left, with the image at work beside it.
-fn finish(reader: &mut TickReader, keeper: &mut ImageKeeper, seen: &mut Seen) {
-    while seen.read(reader) || keeper.step() {}
-    seen.check_state();
+fn drain(writer: Writer, reader: &mut TickReader, progress: &Progress, seen: &mut Seen) {
+    let keeper = writer.keeper();
+    drain_with(writer, reader, keeper, progress, seen);
 }
 
-fn drain(mut writer: Writer, reader: &mut TickReader, progress: &Progress, seen: &mut Seen) {
-    let mut keeper = writer.keeper();
-    drain_with(&mut writer, reader, &mut keeper, progress, seen);
-}
-
+/// Reads whatever is left, with the image at work beside it as long as there is anything.
 fn drain_with(
-    writer: &mut Writer,
+    mut writer: Writer,
     reader: &mut TickReader,
-    keeper: &mut ImageKeeper,
+    mut keeper: ImageKeeper,
     progress: &Progress,
     seen: &mut Seen,
 ) {
     let lines = writer.output.producer.take().unwrap().position();
-    finish(reader, keeper, seen);
-    assert!(reader.is_closed() && keeper.is_done());
+    while seen.read(reader) || keeper.step() {}
+    seen.check_state();
+    assert!(keeper.is_done());
+    drop(keeper);
+    while seen.read(reader) {}
+    assert!(reader.is_closed());
     assert!(progress.has_read(lines), "all is dealt with");
     assert_eq!(reader.behind(), 0);
     seen.check(&writer.written);
@@ -104,7 +103,7 @@ proptest! {
                 }
             }
         }
-        drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+        drain_with(writer, &mut reader, keeper, &progress, &mut seen);
         let refused = seen.incomplete.iter().filter(|why| matches!(why, Incomplete::NotRefilled(_)));
         let (refused, refills) = (refused.count() as u64, reader.refills());
         match config.wants_image() {

@@ -130,7 +130,7 @@ fn latest_that_is_lapped_is_refilled() {
         writer.ticks(60);
         while keeper.step() {}
     }
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!((reader.lapped(), reader.refills()), (1, 1));
     assert!(seen.knows_all());
 }
@@ -150,7 +150,7 @@ fn a_refill_joins_on() {
     }
     // The image is at 530, and what follows is in the queue.
     writer.ticks(20);
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!(
         (seen.delivered, seen.lost, seen.lapped_notices),
         (50, 500, 1)
@@ -182,7 +182,7 @@ fn a_refill_waits_for_an_image_that_is_behind() {
     while keeper.step() {}
     assert!(seen.read(&mut reader));
     assert_eq!(reader.refills(), 1);
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!((seen.delivered, seen.lost), (0, 125));
     assert!(seen.knows_all());
 }
@@ -199,7 +199,7 @@ fn a_refill_across_sessions_tells_each_of_them_and_the_end() {
         writer.end();
         while keeper.step() {}
     }
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!(
         (seen.sessions.len(), seen.lost, seen.delivered),
         (5, 5 * 63, 0)
@@ -223,7 +223,7 @@ fn not_refilled(happened: impl Fn(&mut Writer)) -> Vec<Incomplete> {
         writer.ticks(50);
         while keeper.step() {}
     }
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!((reader.lapped(), reader.refills()), (1, 0));
     assert!(!seen.knows_all() && seen.delivered > 0);
     seen.incomplete
@@ -277,7 +277,7 @@ fn a_snapshot_makes_the_image_whole_again() {
         while keeper.step() {}
     }
     assert_eq!((image.stats().as_of, image.stats().whole), (511, Ok(())));
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!((reader.lapped(), reader.refills()), (1, 1));
     assert!(seen.knows_all() && seen.incomplete.is_empty());
 }
@@ -299,7 +299,7 @@ fn a_snapshot_that_nothing_follows_is_waited_for() {
     assert_eq!((reader.lapped(), reader.refills()), (1, 0));
     writer.ticks(1);
     while keeper.step() {}
-    drain_with(&mut writer, &mut reader, &mut keeper, &progress, &mut seen);
+    drain_with(writer, &mut reader, keeper, &progress, &mut seen);
     assert_eq!((reader.refills(), &seen.snapshots[..]), (1, &[40][..]));
     assert!(seen.knows_all() && seen.incomplete.is_empty());
 }
