@@ -110,8 +110,14 @@ impl Verifier {
 
     /// Seqs that never come: what follows is compared from the next checkpoint on.
     pub fn lose(&mut self, loss: &Loss) {
+        self.skip_to(loss.first_seq + loss.count);
+    }
+
+    /// Of the seqs before this one, not all are given: what follows is compared from the next
+    /// checkpoint on.
+    pub fn skip_to(&mut self, next_seq: u64) {
         self.break_off();
-        self.next = loss.first_seq + loss.count;
+        self.next = next_seq;
     }
 
     /// What the publisher says of the stream so far.

@@ -8,7 +8,8 @@ use tickcast_latency::stages;
 use tickcast_protocol::{Alarm, Cause, Checkpoint, Image, Loss, LossReason, Provenance, Sink};
 use tickcast_queue::{Ring, ring};
 use tickcast_wire::{
-    Clear, Definition, Digest, PreviousSession, Quote, Side, Status, Symbol, Tick, Trade, TradeBreak, TradingState,
+    Clear, Definition, Digest, PreviousSession, Quote, Side, Status, Symbol, Tick, Trade,
+    TradeBreak, TradingState,
 };
 
 use super::super::{Common, Progress, Source, TickReader};
