@@ -83,6 +83,10 @@ impl Strategy for Checksum {
         self.losses.add(loss);
     }
 
+    fn on_conflated(&mut self, conflated: &Conflated) {
+        self.verifier.skip_to(conflated.first_seq + conflated.count);
+    }
+
     fn on_session(&mut self, start: &SessionStart) {
         self.verifier.start(start.session, start.first_seq);
     }
@@ -242,6 +246,7 @@ impl Strategy for Follow {
     }
 
     fn on_conflated(&mut self, conflated: &Conflated) {
+        self.checksum.on_conflated(conflated);
         if self.choice == Choice::Print {
             let (first, count) = (conflated.first_seq, conflated.count);
             let (last, left_out, trades) =
