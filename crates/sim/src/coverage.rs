@@ -32,6 +32,14 @@ happenings! {
     DamageArrived,
     /// A copy with other bytes came after the original.
     CopyDiffers,
+    /// A damaged packet came before the original, and the difference was counted.
+    FirstCopyDamaged,
+    /// What a damaged packet said was delivered: no check can tell before the other copy is there.
+    DamageDelivered,
+    /// A heartbeat claimed more than was sent, and was believed.
+    FalseClaim,
+    /// A subscriber's clock jumped ahead.
+    SubscriberClockJump,
     /// Lines were cut into packets differently.
     Recut,
     /// A line went down and came back.

@@ -47,6 +47,17 @@ pub(crate) struct Outage {
     pub(crate) subscriber: Option<usize>,
 }
 
+/// A clock that steps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClockStep {
+    /// It happens when so many ticks are published.
+    pub(crate) at_tick: u64,
+    /// The subscriber whose clock jumps ahead, as after a suspension; `None`: the wall clock of the
+    /// publisher steps, either way.
+    pub(crate) subscriber: Option<usize>,
+    pub(crate) by: i64,
+}
+
 /// The publisher stops and starts again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Restart {
@@ -101,6 +112,7 @@ pub(crate) struct Mix {
     pub(crate) subscriber_restarts: Vec<(u64, usize)>,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) outages: Vec<Outage>,
+    pub(crate) clock_steps: Vec<ClockStep>,
     /// Nothing is done to this line.
     pub(crate) clean_line: Option<Line>,
     /// Nothing at all is done.
@@ -156,6 +168,7 @@ impl Mix {
             subscriber_restarts: Vec::new(),
             restarts: Vec::new(),
             outages: Vec::new(),
+            clock_steps: Vec::new(),
             clean_line,
             is_calm,
             is_sound,
@@ -207,9 +220,30 @@ impl Mix {
             };
             self.outages.push(outage);
         }
+        for _ in 0..random.pick(&[0, 0, 0, 0, 1, 2]) {
+            let who = random.below(self.subscribers.len() as u64) as usize;
+            let subscriber = random.percent(50).then_some(who);
+            let by = random.spread(MS, 3_600_000 * MS) as i64;
+            self.clock_steps.push(ClockStep {
+                at_tick: random.below(self.ticks),
+                subscriber,
+                by: if subscriber.is_none() && random.percent(50) {
+                    -by
+                } else {
+                    by
+                },
+            });
+        }
+        self.clock_steps.sort_by_key(|step| step.at_tick);
+    }
+
+    /// What a subscriber's clock says is all that it can go by: a jump makes it give up.
+    fn spare_clocks(&mut self) {
+        self.clock_steps.retain(|step| step.subscriber.is_none());
     }
 
     fn spare_line(&mut self, line: Line) {
+        self.spare_clocks();
         self.lines[line as usize] = PathFaults::default();
         self.last_mile[line as usize] = PathFaults::default();
         self.common = PathFaults::default();
@@ -223,6 +257,7 @@ impl Mix {
     }
 
     fn spare_recovery(&mut self) {
+        self.spare_clocks();
         self.recovery = RecoveryFaults::default();
         self.restarts.clear();
         for outage in &mut self.outages {

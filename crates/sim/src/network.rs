@@ -1,6 +1,8 @@
 //! What happens to packets on their way.
 
-use tickcast_wire::{Digest, HEADER_BYTES, Packet, PacketHeader, TICK_BYTES, TICKS_PER_PACKET};
+use tickcast_wire::{
+    Digest, HEADER_BYTES, Packet, PacketHeader, PacketKind, TICK_BYTES, TICKS_PER_PACKET,
+};
 use zerocopy::IntoBytes;
 
 use crate::coverage::Happening;
@@ -114,6 +116,11 @@ pub(crate) enum Damaged {
     Arrives(Vec<u8>),
     /// The original arrives, and a copy with another body after it.
     WithCopy(Vec<u8>),
+    /// It arrives with another body, and the original after it.
+    BeforeOriginal(Vec<u8>),
+    /// A heartbeat that claims that everything before this seq was sent: within the hold window, so
+    /// it is believed.
+    Claims(Vec<u8>, u64),
 }
 
 /// Where the fields of a header lie.
@@ -127,8 +134,14 @@ const IGNORED: std::ops::Range<usize> = 48..HEADER_BYTES;
 const TICK_SEQ: usize = 8;
 const TICK_BODY: usize = 32;
 
-/// Damages a packet. `is_followed` tells that the subscriber already follows its session.
-pub(crate) fn damage(bytes: &[u8], is_followed: bool, random: &mut Random) -> Damaged {
+/// Damages a packet. `is_followed` tells that the subscriber already follows its session,
+/// `may_claim` that a heartbeat may become one that names a later seq.
+pub(crate) fn damage(
+    bytes: &[u8],
+    is_followed: bool,
+    may_claim: bool,
+    random: &mut Random,
+) -> Damaged {
     if random.percent(50) {
         return Damaged::Caught;
     }
@@ -136,7 +149,7 @@ pub(crate) fn damage(bytes: &[u8], is_followed: bool, random: &mut Random) -> Da
     let ticks = (bytes.len() - HEADER_BYTES) / TICK_BYTES;
     let tick = HEADER_BYTES + random.below(ticks as u64) as usize * TICK_BYTES;
     let flip = 1u8 << random.below(8);
-    match random.below(14) {
+    match random.below(16) {
         0 => bytes.truncate(random.below(bytes.len() as u64) as usize),
         1 => bytes[random.below(4) as usize] ^= flip,
         2 => bytes[VERSION] = random.pick(&[0, 2, 3, 255]),
@@ -166,6 +179,17 @@ pub(crate) fn damage(bytes: &[u8], is_followed: bool, random: &mut Random) -> Da
             let at = tick + TICK_BODY + random.below(32) as usize;
             bytes[at] ^= flip;
             return Damaged::WithCopy(bytes);
+        }
+        14 if ticks > 0 => {
+            let at = tick + TICK_BODY + random.below(32) as usize;
+            bytes[at] ^= flip;
+            return Damaged::BeforeOriginal(bytes);
+        }
+        15 if is_followed && may_claim && bytes[KIND] == PacketKind::Heartbeat as u8 => {
+            let named = u64::from_le_bytes(field(&bytes, FIRST_SEQ));
+            let claimed = named + random.between(1, 16);
+            bytes[FIRST_SEQ..FIRST_SEQ + 8].copy_from_slice(&claimed.to_le_bytes());
+            return Damaged::Claims(bytes, claimed);
         }
         _ => bytes = (0..random.below(1_500)).map(|at| at as u8).collect(),
     }

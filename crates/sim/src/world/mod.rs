@@ -13,7 +13,7 @@ use tickcast_protocol::{Arbiter, ArbiterConfig, Line, Start};
 use crate::checker::{Checker, Tap};
 use crate::coverage::{Coverage, Happening};
 use crate::market::Market;
-use crate::mix::{MS, Mix, Outage, RecoveryFaults, Restart};
+use crate::mix::{ClockStep, MS, Mix, Outage, RecoveryFaults, Restart};
 use crate::network::Way;
 use crate::publisher::{CHANNEL, Datagram, Publisher, Session};
 use crate::random::Random;
@@ -33,6 +33,8 @@ const PROBE_EVERY: u64 = 8;
 /// A subscriber makes at most as many requests as it has tries for each tick that it passed, one
 /// each time that it may have been told to wait, and these.
 const REQUESTS_ALWAYS: u64 = 64;
+/// Requests under way at once, of which nothing more is heard when their session is over.
+const UNDER_WAY_MAX: u64 = 8;
 /// What healing takes beside the waits that are configured: way, reordering, retries.
 const HEAL_SLACK: u64 = 500 * MS;
 
@@ -107,6 +109,8 @@ struct Subscriber {
     stuck: u32,
     /// What its arbiter took at the start, in bytes.
     memory: usize,
+    /// By how much its clock is ahead of the time that passed.
+    clock_ahead: u64,
     /// Session and first seq of the last request.
     asked: Option<(u64, u64)>,
     /// Ticks that were published before it started.
@@ -132,6 +136,7 @@ pub(crate) struct World<T> {
     restarts: VecDeque<Restart>,
     to_come: VecDeque<Outage>,
     outages: Vec<(u64, Outage)>,
+    clock_steps: VecDeque<ClockStep>,
     /// When the faults stopped.
     stopped_at: Option<u64>,
     pub(crate) requests: u64,
@@ -161,6 +166,7 @@ impl<T: Tap> World<T> {
             wake_at: None,
             stuck: 0,
             memory: 0,
+            clock_ahead: 0,
             asked: None,
             published_before: 0,
             started_at: 0,
@@ -194,6 +200,7 @@ impl<T: Tap> World<T> {
             restarts: mix.restarts.clone().into(),
             to_come: to_come.into(),
             outages: Vec::new(),
+            clock_steps: mix.clock_steps.clone().into(),
             stopped_at: None,
             requests: 0,
             trace,

@@ -38,7 +38,7 @@ impl<T: Tap> World<T> {
         let Some(arbiter) = &mut subscriber.arbiter else {
             return;
         };
-        let now = self.trace.now;
+        let now = self.trace.now + subscriber.clock_ahead;
         let mut sink = Checking {
             checker: &mut subscriber.checker,
             history: &self.history,
@@ -59,7 +59,9 @@ impl<T: Tap> World<T> {
         if is_damaged {
             let of = Packet::parse(datagram).map_or(0, |packet| packet.header().session());
             let is_followed = of == arbiter.session();
-            match damage(datagram, is_followed, &mut self.random) {
+            // Beside a line without faults nothing may be asked for: a claim would have to be.
+            let may_claim = self.mix.clean_line.is_none();
+            match damage(datagram, is_followed, may_claim, &mut self.random) {
                 Damaged::Caught => return self.coverage.saw(Happening::ChecksumCaught),
                 Damaged::Arrives(bytes) => {
                     self.coverage.saw(Happening::DamageArrived);
@@ -69,7 +71,27 @@ impl<T: Tap> World<T> {
                         arbiter.handle_datagram(line, &bytes, now, sink);
                     });
                 }
-                Damaged::WithCopy(bytes) => self.arrive_with_copy(to, line, datagram, &bytes),
+                Damaged::WithCopy(bytes) => {
+                    self.arrive_twice(to, line, (datagram, &bytes), Happening::CopyDiffers);
+                }
+                Damaged::BeforeOriginal(bytes) => {
+                    if let Ok(packet) = Packet::parse(&bytes) {
+                        let checker = &mut self.subscribers[to].checker;
+                        checker.expect_damaged(packet.ticks());
+                    }
+                    let copies = (&bytes[..], &datagram[..]);
+                    self.arrive_twice(to, line, copies, Happening::FirstCopyDamaged);
+                }
+                Damaged::Claims(bytes, claimed) => {
+                    self.coverage.saw(Happening::FalseClaim);
+                    self.trace
+                        .note(Who::Subscriber(to), ("Claims", line, claimed));
+                    let checker = &mut self.subscribers[to].checker;
+                    checker.expect_claim(of, claimed);
+                    self.call(to, |arbiter, sink, now| {
+                        arbiter.handle_datagram(line, &bytes, now, sink);
+                    });
+                }
             }
         } else {
             self.call(to, |arbiter, sink, now| {
@@ -86,21 +108,28 @@ impl<T: Tap> World<T> {
         self.settle(to);
     }
 
-    /// A copy with another body must not be delivered, if the arbiter took note of the original.
-    fn arrive_with_copy(&mut self, to: usize, line: Line, original: &Datagram, copy: &[u8]) {
+    /// Two copies with different bodies: if the arbiter took note of the first, the second must be
+    /// counted and not be delivered.
+    fn arrive_twice(
+        &mut self,
+        to: usize,
+        line: Line,
+        (first, second): (&[u8], &[u8]),
+        what: Happening,
+    ) {
         let mut was_noted = false;
         self.call(to, |arbiter, sink, now| {
             let before = arbiter.counters().lines[line as usize];
-            arbiter.handle_datagram(line, original, now, sink);
+            arbiter.handle_datagram(line, first, now, sink);
             let after = arbiter.counters().lines[line as usize];
             was_noted = after.ticks > before.ticks && after.differing == before.differing;
         });
         if was_noted {
-            self.coverage.saw(Happening::CopyDiffers);
+            self.coverage.saw(what);
             let mut was_told = false;
             self.call(to, |arbiter, sink, now| {
                 let before = arbiter.counters().lines[line as usize].differing;
-                arbiter.handle_datagram(line, copy, now, sink);
+                arbiter.handle_datagram(line, second, now, sink);
                 was_told = arbiter.counters().lines[line as usize].differing > before;
             });
             if !was_told {
@@ -156,8 +185,8 @@ impl<T: Tap> World<T> {
     pub(super) fn settle(&mut self, to: usize) {
         self.call(to, |arbiter, sink, now| arbiter.handle_time(now, sink));
         self.pass_requests_on(to);
-        let now = self.now();
         let subscriber = &mut self.subscribers[to];
+        let now = self.trace.now + subscriber.clock_ahead;
         let Some(arbiter) = &subscriber.arbiter else {
             return;
         };
@@ -185,7 +214,7 @@ impl<T: Tap> World<T> {
                 .get_or_insert(format!("subscriber {to}: {what}"));
         }
         if let Some(deadline) = deadline {
-            let at = deadline.max(now + US);
+            let at = deadline.max(now + US) - subscriber.clock_ahead;
             if subscriber.wake_at.is_none_or(|wake_at| at < wake_at) {
                 subscriber.wake_at = Some(at);
                 self.at(at, Event::Wake { to });
@@ -194,7 +223,7 @@ impl<T: Tap> World<T> {
     }
 
     fn pass_requests_on(&mut self, to: usize) {
-        let now = self.now();
+        let now = self.now() + self.subscribers[to].clock_ahead;
         let mut made = 0;
         while let Some(arbiter) = &mut self.subscribers[to].arbiter
             && let Some(request) = arbiter.poll_request(now)
@@ -213,13 +242,13 @@ impl<T: Tap> World<T> {
 
     /// Nothing may be due before the deadline that is named: this is tried now and then.
     fn probe(&mut self, to: usize) {
-        let Some(arbiter) = &mut self.subscribers[to].arbiter else {
+        let subscriber = &mut self.subscribers[to];
+        let now = self.trace.now + subscriber.clock_ahead;
+        let Some(arbiter) = &mut subscriber.arbiter else {
             return;
         };
         let deadline = arbiter.next_deadline();
-        if !self.order.is_multiple_of(PROBE_EVERY)
-            || deadline.is_some_and(|at| at <= self.trace.now)
-        {
+        if !self.order.is_multiple_of(PROBE_EVERY) || deadline.is_some_and(|at| at <= now) {
             return;
         }
         let before = deadline.map_or(u64::MAX / 2, |at| at - 1);

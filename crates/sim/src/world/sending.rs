@@ -7,7 +7,7 @@ use tickcast_protocol::Line;
 use super::{END_EVERY_MAX, Event, SILENCE, World};
 use crate::checker::Tap;
 use crate::coverage::Happening;
-use crate::mix::{MS, RecoveryFaults, Restart, US};
+use crate::mix::{ClockStep, MS, RecoveryFaults, Restart, US};
 use crate::network::Way;
 use crate::publisher::{Datagram, Publisher};
 use crate::trace::Who;
@@ -90,10 +90,31 @@ impl<T: Tap> World<T> {
             });
             self.outages.push((self.now() + outage.lasts, outage));
         }
+        while let Some(step) = pop_due(&mut self.clock_steps, |it| it.at_tick <= published) {
+            self.step_clock(step);
+        }
         if self.publisher.is_some()
             && let Some(restart) = pop_due(&mut self.restarts, |it| it.at_tick <= published)
         {
             self.stop_publisher(restart);
+        }
+    }
+
+    fn step_clock(&mut self, step: ClockStep) {
+        self.trace
+            .note(Who::Publisher, ("ClockStep", step.subscriber, step.by));
+        match step.subscriber {
+            Some(to) => {
+                self.coverage.saw(Happening::SubscriberClockJump);
+                self.subscribers[to].clock_ahead += step.by.unsigned_abs();
+                self.settle(to);
+            }
+            None => {
+                self.coverage.saw(Happening::ClockStep);
+                if let Some(publisher) = &mut self.publisher {
+                    publisher.clock_off += step.by;
+                }
+            }
         }
     }
 

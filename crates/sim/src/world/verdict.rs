@@ -1,6 +1,6 @@
 //! What must hold beside the stream itself: time to heal, requests, and peace without faults.
 
-use super::{END_EVERY_MAX, HEAL_SLACK, REQUESTS_ALWAYS, Subscriber, World};
+use super::{END_EVERY_MAX, HEAL_SLACK, REQUESTS_ALWAYS, Subscriber, UNDER_WAY_MAX, World};
 use crate::checker::Tap;
 use crate::coverage::Happening;
 
@@ -59,10 +59,26 @@ impl<T: Tap> World<T> {
         self.coverage.add(Happening::Gap, counters.gaps);
         let requests = counters.retransmit_requests + counters.snapshot_requests;
         let passed = counters.delivered + counters.lost;
-        let told_to_wait = (self.trace.now - subscriber.started_at) / self.mix.limits.busy_retry_ns;
+        let lived = self.trace.now - subscriber.started_at + subscriber.clock_ahead;
+        let told_to_wait = lived / self.mix.limits.busy_retry_ns;
         let tries = u64::from(self.mix.arbiter.tries);
         let most = passed * tries + told_to_wait + REQUESTS_ALWAYS;
         let mut violation = None;
+        // A request is for a gap, which a packet has shown; or for more of it, after ticks that
+        // came; or it is another try, after one that came to nothing.
+        let shown = counters
+            .lines
+            .iter()
+            .map(|line| line.datagrams)
+            .sum::<u64>();
+        let in_vain =
+            counters.recovery_refusals + counters.recovery_failures + counters.recovery_lies;
+        let forgotten = UNDER_WAY_MAX * (1 + counters.sessions + counters.snapshot_requests);
+        let reasons = shown + counters.retransmitted + in_vain + forgotten;
+        if counters.retransmit_requests > reasons {
+            let made = counters.retransmit_requests;
+            violation = Some(format!("{made} requests for {reasons} reasons to ask"));
+        }
         if requests > most {
             violation = Some(format!(
                 "{requests} requests in {passed} ticks, at most {most}"
