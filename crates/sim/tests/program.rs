@@ -40,6 +40,8 @@ fn wrong_command_lines_are_refused() {
         &["--seeds", "x"],
         &["--seed", "1", "--seeds", "2"],
         &["--threads", "0"],
+        &["--planted", "--seed", "1"],
+        &["--planted", "--trace"],
         &["more"],
     ] {
         assert_eq!(sim(arguments).0, Some(2), "{arguments:?}");

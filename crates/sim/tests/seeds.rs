@@ -4,18 +4,27 @@ use tickcast_sim::{Coverage, Happening, run};
 
 const SEEDS: u64 = 2_000;
 
+/// So many ticks are published for each request of all subscribers together, at least.
+const TICKS_PER_REQUEST: u64 = 30;
+
 #[test]
 fn the_promise_holds_and_everything_happened() {
     let mut coverage = Coverage::new();
-    let mut violations = Vec::new();
+    let (mut violations, mut published, mut requests) = (Vec::new(), 0, 0);
     for seed in 0..SEEDS {
         let report = run(seed);
         coverage.merge(&report.coverage);
+        published += report.published;
+        requests += report.requests;
         if let Some(what) = report.violation {
             violations.push(format!("seed {seed}: {what}"));
         }
     }
     assert!(violations.is_empty(), "{}", violations.join("\n"));
+    assert!(
+        requests * TICKS_PER_REQUEST < published,
+        "{requests} requests for {published} ticks"
+    );
     let missing: Vec<Happening> = coverage.missing().collect();
     assert!(missing.is_empty(), "never happened: {missing:?}");
 }

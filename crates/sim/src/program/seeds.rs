@@ -142,8 +142,11 @@ fn ratio(totals: &Totals, elapsed: Duration) -> f64 {
 
 fn print_text(from: u64, totals: &Totals, elapsed: Duration) {
     println!(
-        "{} runs from seed {from}: {} ticks published, {} requests",
-        totals.runs, totals.published, totals.requests
+        "{} runs from seed {from}: {} ticks published, {} requests: one for {:.0} ticks",
+        totals.runs,
+        totals.published,
+        totals.requests,
+        totals.published as f64 / totals.requests.max(1) as f64
     );
     println!(
         "{:.1} s simulated in {:.1} s: {:.0} times real time",

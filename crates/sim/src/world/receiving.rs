@@ -242,13 +242,16 @@ impl<T: Tap> World<T> {
 
     /// Nothing may be due before the deadline that is named: this is tried now and then.
     fn probe(&mut self, to: usize) {
+        if !self.order.is_multiple_of(PROBE_EVERY) {
+            return;
+        }
         let subscriber = &mut self.subscribers[to];
         let now = self.trace.now + subscriber.clock_ahead;
         let Some(arbiter) = &mut subscriber.arbiter else {
             return;
         };
         let deadline = arbiter.next_deadline();
-        if !self.order.is_multiple_of(PROBE_EVERY) || deadline.is_some_and(|at| at <= now) {
+        if deadline.is_some_and(|at| at <= now) {
             return;
         }
         let before = deadline.map_or(u64::MAX / 2, |at| at - 1);
