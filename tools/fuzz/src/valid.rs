@@ -44,12 +44,19 @@ pub fn request(bytes: &[u8; 64]) -> Option<RequestKind> {
 /// The status of these 64 bytes as the reply to `request`, if a client may believe it.
 #[must_use]
 pub fn reply(bytes: &[u8; 64], request: &[u8; 64]) -> Option<ReplyStatus> {
-    let has_its_id_and_kind = bytes[32..40] == request[32..40] && bytes[5] == request[5];
-    if bytes[..4] != *b"TCRQ" || bytes[4] != 1 || !has_its_id_and_kind {
+    if bytes[..4] != *b"TCRQ" || bytes[4] != 1 {
         return None;
     }
     let status = ReplyStatus::from_code(bytes[6])?;
     let (first, count) = (number(bytes, 16), number(bytes, 24));
+    // Of kind 0 and id 0 it is about the connection, whatever was asked.
+    let is_about_connection = bytes[5] == 0 && number(bytes, 32) == 0;
+    if is_about_connection && count == 0 && status != ReplyStatus::Ok {
+        return Some(status);
+    }
+    if bytes[32..40] != request[32..40] || bytes[5] != request[5] {
+        return None;
+    }
     let is_as_asked = match (status, RequestKind::from_code(request[5])) {
         (ReplyStatus::Ok, Some(RequestKind::Retransmit)) => bytes[16..32] == request[16..32],
         (ReplyStatus::Ok, Some(RequestKind::Snapshot)) => {

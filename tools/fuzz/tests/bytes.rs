@@ -121,6 +121,7 @@ fn requests() -> Vec<Request> {
         RequestKind::Snapshot,
         RequestKind::FlowJoin,
         RequestKind::Position,
+        RequestKind::Token,
     ]
     .map(|kind| {
         let count = if kind == RequestKind::Retransmit {
