@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// How long anything may take before a test fails. Far longer than it should.
 pub const PATIENCE: Duration = Duration::from_secs(40);
+/// What one wait takes of that at most: a machine that stood still has not tried anybody's patience.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// One of the two streams that a program writes to.
 #[derive(Clone, Copy)]
@@ -99,7 +101,7 @@ impl Program {
 
     /// Waits for a line that fits: the next one on stdout or the next one on stderr.
     pub fn wait_for(&mut self, wanted: &str, fits: impl FnMut(&str) -> bool) -> String {
-        let found = self.find(Instant::now() + PATIENCE, fits);
+        let found = self.find(PATIENCE, fits);
         found.unwrap_or_else(|why| self.fail(&format!("no {wanted}: {why:?}")))
     }
 
@@ -114,13 +116,12 @@ impl Program {
 
     /// Whether it says `words` within so long; it may end meanwhile.
     pub fn says_within(&mut self, patience: Duration, words: &str) -> bool {
-        self.find(Instant::now() + patience, |line| line.contains(words))
-            .is_ok()
+        self.find(patience, |line| line.contains(words)).is_ok()
     }
 
     fn find(
         &mut self,
-        deadline: Instant,
+        mut patience: Duration,
         mut fits: impl FnMut(&str) -> bool,
     ) -> Result<String, RecvTimeoutError> {
         let (mut out, mut err) = (self.out.looked_at, self.err.looked_at);
@@ -129,7 +130,7 @@ impl Program {
             if let Some(line) = found.or_else(|| self.err.find(&mut err, &mut fits)) {
                 return Ok(line);
             }
-            self.next_line(deadline)?;
+            self.next_line(&mut patience)?;
         }
     }
 
@@ -163,9 +164,9 @@ impl Program {
     }
 
     fn end(&mut self) -> Ended {
-        let deadline = Instant::now() + PATIENCE;
+        let mut patience = PATIENCE;
         loop {
-            match self.next_line(deadline) {
+            match self.next_line(&mut patience) {
                 Ok(()) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => self.fail("it does not end"),
@@ -173,30 +174,37 @@ impl Program {
         }
         Ended {
             what: self.what.clone(),
-            code: self.wait(deadline).code(),
+            code: self.wait().code(),
             out: std::mem::take(&mut self.out.lines),
             err: std::mem::take(&mut self.err.lines),
         }
     }
 
-    fn wait(&mut self, deadline: Instant) -> ExitStatus {
-        while Instant::now() < deadline {
+    fn wait(&mut self) -> ExitStatus {
+        const PAUSE: Duration = Duration::from_millis(2);
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
             if let Some(status) = self.child.try_wait().expect("its status") {
                 return status;
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(PAUSE);
         }
         self.fail("it closed its outputs and does not end")
     }
 
-    fn next_line(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        let (stream, line) = self.lines.recv_timeout(patience)?;
-        match stream {
-            Stream::Out => self.out.lines.push(line),
-            Stream::Err => self.err.lines.push(line),
+    /// Takes the next line, or gives up when the patience is at its end.
+    fn next_line(&mut self, patience: &mut Duration) -> Result<(), RecvTimeoutError> {
+        loop {
+            let (slice, since) = (SLICE.min(*patience), Instant::now());
+            let received = self.lines.recv_timeout(slice);
+            *patience -= since.elapsed().min(slice);
+            match received {
+                Ok((Stream::Out, line)) => self.out.lines.push(line),
+                Ok((Stream::Err, line)) => self.err.lines.push(line),
+                Err(RecvTimeoutError::Timeout) if !patience.is_zero() => continue,
+                Err(why) => return Err(why),
+            }
+            return Ok(());
         }
-        Ok(())
     }
 
     fn fail(&self, why: &str) -> ! {

@@ -10,7 +10,8 @@ use tickcast_wire::{Flags, Tick};
 use super::round::{Followed, Published, Remains};
 use super::truth::Truth;
 use crate::account::{Session, seq, sessions};
-use crate::program::{Ended, count};
+use crate::feed::text;
+use crate::program::{Ended, count, json};
 
 /// The sessions of a round, and the last seq of those that came to their end.
 type Sessions = BTreeMap<u64, Option<u64>>;
@@ -201,6 +202,10 @@ fn recorded(path: &Path, recorder: &Followed, truth: &Truth) -> usize {
     };
     let rows: Vec<Tick> = reader.by_ref().map(|row| row.expect("a row")).collect();
     rows.iter().for_each(|row| truth.check_tick(row));
+    let inspected = json(&["inspect", text(path)]);
+    assert_eq!(count(&inspected, "ticks"), rows.len() as u64);
+    let differs = &inspected["recording"]["proof"]["differs"];
+    assert!(differs.is_null(), "{differs}");
     let recorded: Vec<(u64, bool)> = rows.iter().map(place_of).collect();
     let printed: Vec<(u64, bool)> = recorder
         .ended
