@@ -270,7 +270,7 @@ impl Server {
             return false;
         };
         self.counters.add(Counter::MadeRoom, 1);
-        self.close(key);
+        self.cut_off(key);
         true
     }
 
@@ -321,11 +321,20 @@ impl Server {
             let slow = self.clients.iter().filter(|(_, client)| slow(client));
             let slow: Vec<_> = slow.map(|(key, _)| key).collect();
             self.counters.add(Counter::MadeRoom, slow.len() as u64);
-            closed.extend(slow);
+            slow.into_iter().for_each(|key| self.cut_off(key));
         }
         for key in closed {
             self.close(key);
         }
+    }
+
+    /// Closes a connection and throws away what has not left: the kernel would keep it for minutes
+    /// for a client that never reads.
+    fn cut_off(&mut self, key: usize) {
+        if let Some(client) = self.clients.get_mut(key) {
+            let _ = SockRef::from(&*client.socket_mut()).set_linger(Some(Duration::ZERO));
+        }
+        self.close(key);
     }
 
     fn close(&mut self, key: usize) {
@@ -357,7 +366,7 @@ impl Server {
         let overdue: Vec<_> = self.clients.iter().filter_map(overdue).collect();
         for (key, counter) in overdue {
             self.counters.add(counter, 1);
-            self.close(key);
+            self.cut_off(key);
         }
         let stay = |(since, _): &(u64, TcpStream)| now.saturating_sub(*since) < DEPARTING_NS;
         self.departing.retain(stay);

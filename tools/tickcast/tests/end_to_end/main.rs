@@ -3,6 +3,8 @@
 
 mod account;
 mod captures;
+#[allow(dead_code, reason = "the attack on the recovery server uses the rest")]
+mod certificates;
 mod demo;
 mod feed;
 mod interrupts;
@@ -15,5 +17,6 @@ mod real_faults;
 mod state;
 mod stories;
 mod strategies;
+mod tls;
 mod veth;
 mod wrong;

@@ -99,6 +99,12 @@ impl Program {
         }
     }
 
+    /// The number of its process.
+    #[allow(dead_code, reason = "the attack on the recovery server asks for it")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for a line that fits: the next one on stdout or the next one on stderr.
     pub fn wait_for(&mut self, wanted: &str, fits: impl FnMut(&str) -> bool) -> String {
         let found = self.find(PATIENCE, fits);
