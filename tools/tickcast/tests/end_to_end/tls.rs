@@ -70,7 +70,7 @@ fn the_token_is_asked_of_clients_beyond_this_host() {
     assert_healed(good);
     assert_not_served(without, "it wants its token");
     assert_not_served(wrong, "it wants its token");
-    assert_not_served(unknown, "UnknownIssuer");
+    assert_not_served(unknown, "invalid peer certificate");
     assert_not_served(plain, "it speaks TLS only");
     let result = publisher.finish().expect(0).json();
     let counter = |name: &str| count(&result["counters"], name);
