@@ -151,3 +151,33 @@ fn the_same_seed_the_same_ticks() {
     assert_eq!(first, digest("7"));
     assert_ne!(first, digest("8"));
 }
+
+#[test]
+fn what_is_conflated_is_accounted_for() {
+    let demo = [
+        "demo",
+        "--ticks",
+        "30000",
+        "--speed",
+        "max",
+        "--strategies",
+        "2",
+    ];
+    let report = json(&[&demo[..], &["--overflow", "latest=0"]].concat());
+    for strategy in 0..2 {
+        let of = |field: &str| {
+            report[field][strategy]
+                .as_u64()
+                .expect("a number a strategy")
+        };
+        assert!(of("conflated") > 0, "{report}");
+        let sum = of("delivered") + of("conflated") + of("lost");
+        assert_eq!(sum, 30_000, "{report}");
+        assert!(of("refills") <= of("lapped"), "{report}");
+    }
+    assert_eq!(report["kept"], true);
+    // The queue is long enough for all of it: whatever the pace, nothing is left out.
+    let lossless = json(&[&demo[..], &["--overflow", "lossless=30000", "--refill"]].concat());
+    kept(&lossless, 2);
+    assert_eq!(lossless["conflated"], Value::from(vec![0; 2]));
+}

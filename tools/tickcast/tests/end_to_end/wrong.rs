@@ -71,6 +71,15 @@ fn flags_that_make_no_sense() {
         ),
         (&["subscribe", "--from", "-1"], &["--from", "from 1 on"]),
         (&["subscribe", "--drop-b", "-1%"], &["--drop-b", "100%"]),
+        (
+            &["subscribe", "--overflow", "latest"],
+            &["--overflow", "latest=TICKS"],
+        ),
+        (
+            &["subscribe", "--strategy", "vwap", "--overflow", "latest=9"],
+            &["vwap", "--overflow", "every trade"],
+        ),
+        (&["demo", "--inline", "--refill"], &["--inline", "--refill"]),
         (&["subscribe", "--strategy", "win"], &["--strategy", "vwap"]),
         (&["subscribe", "--force"], &["--record"]),
         (
