@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tickcast_protocol::{
-    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, Provenance, Sequencer, Sink, Start,
+    Alarm, Arbiter, ArbiterConfig, Batch, Checkpoint, Image, Line, Loss, Provenance, Sequencer,
+    Sink, Start, Verdict, Verifier,
 };
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::{Digest, Fingerprint, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
@@ -65,8 +66,38 @@ fn parse(c: &mut Criterion) {
     group.finish();
 }
 
+/// The same packets from a publisher that computes no digest.
+fn without_digests(mut packets: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    for packet in &mut packets {
+        packet[40..48].fill(0);
+    }
+    packets
+}
+
 /// Takes the ticks and does nothing with them.
 struct Discard(u64);
+
+/// Proves the stream in the receive thread itself, as an inline strategy may.
+#[derive(Default)]
+struct Prove(Verifier);
+
+impl Sink for Prove {
+    fn session(&mut self, session: u64, first_seq: u64, _: Option<PreviousSession>) {
+        self.0.start(session, first_seq);
+    }
+    fn ticks(&mut self, ticks: &[Tick], _: Provenance, _: bool) {
+        self.0.take(ticks);
+    }
+    fn lost(&mut self, loss: &Loss) {
+        self.0.lose(loss);
+    }
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        assert_eq!(self.0.check(checkpoint), Verdict::Agrees);
+    }
+    fn snapshot(&mut self, _: u64) {}
+    fn end_of_session(&mut self, _: u64, _: u64) {}
+    fn alarm(&mut self, _: Alarm) {}
+}
 
 impl Sink for Discard {
     fn session(&mut self, _: u64, _: u64, _: Option<PreviousSession>) {}
@@ -79,8 +110,18 @@ impl Sink for Discard {
     fn alarm(&mut self, _: Alarm) {}
 }
 
+/// All packets on both lines.
+fn both_lines<S: Sink>(mut arbiter: Arbiter, packets: &[Vec<u8>], mut sink: S) -> (Arbiter, S) {
+    for packet in packets {
+        arbiter.handle_datagram(Line::A, packet, 1, &mut sink);
+        arbiter.handle_datagram(Line::B, packet, 1, &mut sink);
+    }
+    (arbiter, sink)
+}
+
 fn arbitrate(c: &mut Criterion) {
     let packets = packets();
+    let untold = without_digests(packets.clone());
     let arbiter = || {
         Arbiter::new(ArbiterConfig {
             start: Start::Seq(1),
@@ -92,14 +133,21 @@ fn arbitrate(c: &mut Criterion) {
     group.bench_function("both lines, none lost", |b| {
         b.iter_batched(
             arbiter,
-            |mut arbiter| {
-                let mut sink = Discard(0);
-                for packet in &packets {
-                    arbiter.handle_datagram(Line::A, packet, 1, &mut sink);
-                    arbiter.handle_datagram(Line::B, packet, 1, &mut sink);
-                }
-                (arbiter, sink.0)
-            },
+            |arbiter| both_lines(arbiter, &packets, Discard(0)),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("the same without digests, so without checkpoints", |b| {
+        b.iter_batched(
+            arbiter,
+            |arbiter| both_lines(arbiter, &untold, Discard(0)),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("the same, proved in the receive thread", |b| {
+        b.iter_batched(
+            arbiter,
+            |arbiter| both_lines(arbiter, &packets, Prove::default()),
             BatchSize::PerIteration,
         );
     });

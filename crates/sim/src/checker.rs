@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use tickcast_protocol::{
-    Alarm, Arbiter, CauseCounts, Checkpoint, Loss, LossReason, Provenance, Sink,
+    Alarm, Arbiter, CauseCounts, Checkpoint, Loss, LossReason, Provenance, Sink, Verdict, Verifier,
 };
 use tickcast_wire::{PreviousSession, Tick};
 
@@ -24,6 +24,11 @@ pub trait Tap {
     /// The notice that passes, as it is to go on; `None` keeps it back.
     fn lost(&mut self, loss: &Loss) -> Option<Loss> {
         Some(*loss)
+    }
+
+    /// What the publisher says of the stream, as it is to go on.
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Checkpoint {
+        *checkpoint
     }
 }
 
@@ -61,6 +66,11 @@ pub(crate) struct Checker {
     damaged: Vec<Tick>,
     /// Sessions, and seqs that a damaged heartbeat claimed to be next in them.
     claims: Vec<(u64, u64)>,
+    /// What a strategy would have: no look at what was published, only at what is said of it.
+    verifier: Verifier,
+    /// What was delivered since the verifier has something to compare with is not what was
+    /// published: it must find that.
+    is_deceived: bool,
     /// What was wrong first.
     violation: Option<String>,
 }
@@ -228,6 +238,7 @@ impl<T: Tap> Checking<'_, T> {
                 None => checker.fail(|| format!("seq {seq} was delivered and never published")),
                 Some(original) if original != tick && checker.damaged.contains(tick) => {
                     self.coverage.saw(Happening::DamageDelivered);
+                    checker.is_deceived |= checker.verifier.proof().from_seq.is_some();
                 }
                 Some(original) if original != tick => {
                     checker.fail(|| format!("seq {seq} is {tick:?}, published was {original:?}"));
@@ -236,6 +247,7 @@ impl<T: Tap> Checking<'_, T> {
             }
             checker.next = seq.wrapping_add(1);
         }
+        checker.verifier.take(ticks);
         checker.delivered += ticks.len() as u64;
         checker.delivered_in_all += ticks.len() as u64;
     }
@@ -280,6 +292,8 @@ impl<T: Tap> Sink for Checking<'_, T> {
         if session <= before {
             checker.fail(|| format!("session {session} after {before}"));
         }
+        checker.verifier.start(session, first_seq);
+        checker.is_deceived = false;
         checker.session = session;
         (checker.first, checker.next) = (first_seq, first_seq);
         (checker.delivered, checker.lost) = (0, 0);
@@ -332,6 +346,8 @@ impl<T: Tap> Sink for Checking<'_, T> {
         if last >= checker.believable_end(count) {
             checker.fail(|| format!("{loss:?}, but only {count} were published"));
         }
+        checker.verifier.lose(&loss);
+        checker.is_deceived = false;
         checker.next = last + 1;
         checker.lost += loss.count;
         checker.lost_in_all += loss.count;
@@ -371,15 +387,31 @@ impl<T: Tap> Sink for Checking<'_, T> {
         if checker.has_ended {
             checker.fail(|| "a session ended twice".into());
         }
+        let proof = checker.verifier.proof();
+        let is_proved = proof.from_seq.is_some() && proof.proven_to == last_seq;
+        let is_misled = checker.is_deceived || !checker.claims.is_empty();
+        if last_seq > 0 && !is_proved && !is_misled {
+            checker.fail(|| format!("the end at {last_seq}, but only {proof:?}"));
+        }
         checker.has_ended = true;
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) {
+        let checkpoint = &self.tap.checkpoint(checkpoint);
         let (next_seq, digest) = (checkpoint.next_seq, checkpoint.digest);
         self.trace
             .note(self.who, ("Checkpoint", next_seq, digest.value()));
         self.coverage.saw(Happening::Checkpoint);
         let checker = &mut *self.checker;
+        let verdict = checker.verifier.check(checkpoint);
+        let expected = if checker.is_deceived {
+            Verdict::Differs
+        } else {
+            Verdict::Agrees
+        };
+        if verdict != Verdict::Begins && verdict != expected && checker.claims.is_empty() {
+            checker.fail(|| format!("a verifier finds: {verdict:?}, {checkpoint:?}"));
+        }
         let session = published(self.history, checkpoint.session);
         let expected = session.and_then(|it| it.digests.get(next_seq.wrapping_sub(1) as usize));
         let is_here = (checkpoint.session, next_seq) == (checker.session, checker.next);

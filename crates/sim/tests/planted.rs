@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use tickcast_protocol::{Loss, Provenance};
+use tickcast_protocol::{Checkpoint, Loss, Provenance};
 use tickcast_sim::{Tap, run, run_tapped};
-use tickcast_wire::{Tick, Venue};
+use tickcast_wire::{Digest, Tick, Venue};
 
 /// Spoils one call, once its turn has come.
 struct Spoil<'c> {
@@ -161,4 +161,47 @@ fn a_notice_that_is_one_long_is_found() {
         let count = loss.count + 1;
         Some(Loss { count, ..loss })
     });
+}
+
+/// Makes the publisher say another digest, from the third checkpoint on.
+struct SpoilDigest<'c> {
+    left: u32,
+    changed: bool,
+    runs: &'c Cell<usize>,
+}
+
+impl Tap for SpoilDigest<'_> {
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Checkpoint {
+        self.left = self.left.saturating_sub(1);
+        if self.left > 0 {
+            return *checkpoint;
+        }
+        if !std::mem::replace(&mut self.changed, true) {
+            self.runs.set(self.runs.get() + 1);
+        }
+        let digest = Digest::from_value(checkpoint.digest.value() ^ 1);
+        Checkpoint {
+            digest,
+            ..*checkpoint
+        }
+    }
+}
+
+#[test]
+fn a_publisher_whose_digest_is_not_that_of_its_ticks_is_found() {
+    let runs = Cell::new(0);
+    let run = |seed| {
+        let tap = SpoilDigest {
+            left: 3,
+            changed: false,
+            runs: &runs,
+        };
+        run_tapped(seed, tap).violation
+    };
+    let found: Vec<String> = SEEDS.filter_map(run).collect();
+    assert!(runs.get() > 5);
+    assert_eq!(found.len(), runs.get());
+    // Where the comparison only begins there is nothing to hold it against yet.
+    let by_verifier = found.iter().filter(|it| it.contains("a verifier finds"));
+    assert!(by_verifier.count() * 2 > found.len(), "{found:?}");
 }

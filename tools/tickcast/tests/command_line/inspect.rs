@@ -75,6 +75,7 @@ fn every_field_of_the_json_line() {
             "last_ts_event": 1_499_697_155_788_781_092_u64,
             "messages": {},
             "skipped": {},
+            "recording": null,
             "digest": digest.to_string(),
             "notices": [],
         })
