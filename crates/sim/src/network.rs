@@ -135,11 +135,12 @@ const TICK_SEQ: usize = 8;
 const TICK_BODY: usize = 32;
 
 /// Damages a packet. `is_followed` tells that the subscriber already follows its session,
-/// `may_claim` that a heartbeat may become one that names a later seq.
+/// `may_mislead` that what arrives may be believed: another body before the original, or a heartbeat
+/// that names a later seq.
 pub(crate) fn damage(
     bytes: &[u8],
     is_followed: bool,
-    may_claim: bool,
+    may_mislead: bool,
     random: &mut Random,
 ) -> Damaged {
     if random.percent(50) {
@@ -180,12 +181,12 @@ pub(crate) fn damage(
             bytes[at] ^= flip;
             return Damaged::WithCopy(bytes);
         }
-        14 if ticks > 0 => {
+        14 if ticks > 0 && may_mislead => {
             let at = tick + TICK_BODY + random.below(32) as usize;
             bytes[at] ^= flip;
             return Damaged::BeforeOriginal(bytes);
         }
-        15 if is_followed && may_claim && bytes[KIND] == PacketKind::Heartbeat as u8 => {
+        15 if is_followed && may_mislead && bytes[KIND] == PacketKind::Heartbeat as u8 => {
             let named = u64::from_le_bytes(field(&bytes, FIRST_SEQ));
             let claimed = named + random.between(1, 16);
             bytes[FIRST_SEQ..FIRST_SEQ + 8].copy_from_slice(&claimed.to_le_bytes());

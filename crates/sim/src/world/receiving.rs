@@ -59,9 +59,9 @@ impl<T: Tap> World<T> {
         if is_damaged {
             let of = Packet::parse(datagram).map_or(0, |packet| packet.header().session());
             let is_followed = of == arbiter.session();
-            // Beside a line without faults nothing may be asked for: a claim would have to be.
-            let may_claim = self.mix.clean_line.is_none();
-            match damage(datagram, is_followed, may_claim, &mut self.random) {
+            // What is believed and wrong is asked for, or lost, even beside a line without faults.
+            let may_mislead = self.mix.clean_line.is_none();
+            match damage(datagram, is_followed, may_mislead, &mut self.random) {
                 Damaged::Caught => return self.coverage.saw(Happening::ChecksumCaught),
                 Damaged::Arrives(bytes) => {
                     self.coverage.saw(Happening::DamageArrived);
