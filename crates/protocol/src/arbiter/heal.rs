@@ -342,6 +342,12 @@ impl Arbiter {
         {
             let real = next_seq.max(gap.first);
             self.gaps.fill(real, self.highest);
+            // What is real of it was denied only for the claim's sake: its tries begin anew.
+            for gap in self.gaps.iter_mut() {
+                if gap.pending == Some(asked.id) {
+                    gap.tries = 0;
+                }
+            }
             self.highest = real;
             self.end = self.end.filter(|&end| end <= self.highest);
             for line in &mut self.lines {
