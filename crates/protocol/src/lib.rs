@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, Line, Loss, Provenance, Sink, Start};
-//! use tickcast_wire::{Clear, PacketHeader, PreviousSession, Tick, Venue};
+//! use tickcast_wire::{Clear, Fingerprint, PacketHeader, PreviousSession, Tick, Venue};
 //! use zerocopy::IntoBytes;
 //!
 //! struct Print;
@@ -35,9 +35,10 @@
 //! }
 //!
 //! let mut arbiter = Arbiter::new(ArbiterConfig { start: Start::Seq(1), ..Default::default() });
-//! let header = PacketHeader::data(7, 0, 1, 1).with_ts_sent(8);
 //! let tick = Tick::new(Clear::default(), Venue::NONE, 1, 0).with_seq(1);
-//! let packet = [header.as_bytes(), tick.as_bytes()].concat();
+//! let header = PacketHeader::data(7, 0, 1, 1).with_ts_sent(8);
+//! let checksum = header.checksum(Fingerprint::of(&[tick]));
+//! let packet = [header.as_bytes(), tick.as_bytes(), &checksum].concat();
 //!
 //! arbiter.handle_datagram(Line::A, &packet, 0, &mut Print);
 //! arbiter.handle_datagram(Line::B, &packet, 900, &mut Print);

@@ -44,7 +44,6 @@ pub struct Snapshot {
     as_of: u64,
     digest: Digest,
     rows: Vec<Tick>,
-    rows_digest: Digest,
 }
 
 impl Snapshot {
@@ -58,12 +57,6 @@ impl Snapshot {
     #[must_use]
     pub const fn digest(&self) -> Digest {
         self.digest
-    }
-
-    /// The digest of its rows, in their order.
-    #[must_use]
-    pub const fn rows_digest(&self) -> Digest {
-        self.rows_digest
     }
 
     /// Its rows, see [`Image::snapshot`].
@@ -217,7 +210,7 @@ impl Responder {
 
     /// Refuses a request for a reason of the caller's, such as Busy after `detail` ns.
     #[must_use]
-    pub const fn refuse(&self, request: &Request, status: ReplyStatus, detail: u64) -> Response {
+    pub fn refuse(&self, request: &Request, status: ReplyStatus, detail: u64) -> Response {
         Response::Refused(status, Reply::new(request, self.session, status, detail))
     }
 
@@ -259,7 +252,7 @@ impl Responder {
         let count = snapshot.rows.len() as u64;
         let reply = self.ok(request, 0).with_ticks(snapshot.as_of, count);
         Response::Snapshot {
-            reply: reply.with_digests(snapshot.digest, snapshot.rows_digest),
+            reply: reply.with_digest(snapshot.digest),
             snapshot,
         }
     }
@@ -281,14 +274,10 @@ impl Responder {
         if self.alive.len() >= most && !planted!(SnapshotsUnbounded) {
             return None;
         }
-        let rows = self.image.snapshot();
-        let mut rows_digest = Digest::default();
-        rows_digest.update_all(&rows);
         let snapshot = Arc::new(Snapshot {
             as_of: self.image.as_of(),
             digest: self.digest,
-            rows,
-            rows_digest,
+            rows: self.image.snapshot(),
         });
         self.alive.push(Arc::downgrade(&snapshot));
         self.latest = Some((now, Arc::clone(&snapshot)));
@@ -313,7 +302,7 @@ impl Responder {
         request.session() != 0 && request.session() != self.session
     }
 
-    const fn ok(&self, request: &Request, detail: u64) -> Reply {
+    fn ok(&self, request: &Request, detail: u64) -> Reply {
         Reply::new(request, self.session, ReplyStatus::Ok, detail)
     }
 }

@@ -1,12 +1,13 @@
 //! Numbers ticks and lays them out as packets, ready to be sent.
 
 use tickcast_wire::{
-    Digest, HEADER_BYTES, PacketHeader, PreviousSession, TICK_BYTES, TICKS_PER_PACKET, Tick,
+    CHECKSUM_BYTES, Digest, EMPTY_PACKET_BYTES, Fingerprint, HEADER_BYTES, PacketHeader,
+    PreviousSession, TICK_BYTES, TICKS_PER_PACKET, Tick,
 };
-use zerocopy::{Immutable, IntoBytes, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of a full packet: every packet of a [`Batch`] but the last has this size.
-pub const PACKET_BYTES: usize = HEADER_BYTES + TICKS_PER_PACKET * TICK_BYTES;
+pub const PACKET_BYTES: usize = HEADER_BYTES + TICKS_PER_PACKET * TICK_BYTES + CHECKSUM_BYTES;
 
 /// The most packets in a [`Batch`]: as many full ones as one segmented UDP send can carry.
 pub const PACKETS_PER_BATCH: usize = 46;
@@ -14,20 +15,24 @@ pub const PACKETS_PER_BATCH: usize = 46;
 /// The most ticks in a [`Batch`].
 pub const TICKS_PER_BATCH: usize = PACKETS_PER_BATCH * TICKS_PER_PACKET;
 
-const _: () = assert!(PACKETS_PER_BATCH * PACKET_BYTES == 64_768);
+const _: () = assert!(PACKETS_PER_BATCH * PACKET_BYTES == 65_136);
 
 /// A full packet as it lies in the send buffer.
-#[derive(IntoBytes, Immutable, Unaligned, Clone, Copy)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned, Clone, Copy)]
 #[repr(C)]
 struct FullPacket {
     header: PacketHeader,
     ticks: [Tick; TICKS_PER_PACKET],
+    checksum: [u8; CHECKSUM_BYTES],
 }
 
 /// A preallocated send buffer: packets one after the other, all but the last full, so that the
-/// whole can leave in one segmented send with segments of [`PACKET_BYTES`].
+/// whole can leave in one segmented send with segments of [`PACKET_BYTES`]. Packets are whole once
+/// they are stamped.
 pub struct Batch {
     packets: Box<[FullPacket]>,
+    /// Of the ticks of each packet.
+    fingerprints: [Fingerprint; PACKETS_PER_BATCH],
     ticks: usize,
 }
 
@@ -38,9 +43,11 @@ impl Batch {
         let empty = FullPacket {
             header: PacketHeader::data(0, 0, 0, 0),
             ticks: [Tick::from_words([0; 8]); TICKS_PER_PACKET],
+            checksum: [0; CHECKSUM_BYTES],
         };
         Batch {
             packets: vec![empty; PACKETS_PER_BATCH].into_boxed_slice(),
+            fingerprints: [Fingerprint::default(); PACKETS_PER_BATCH],
             ticks: 0,
         }
     }
@@ -48,7 +55,7 @@ impl Batch {
     /// The packets, as they leave.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        let len = self.packet_count() * HEADER_BYTES + self.ticks * TICK_BYTES;
+        let len = self.packet_count() * EMPTY_PACKET_BYTES + self.ticks * TICK_BYTES;
         &self.packets.as_bytes()[..len]
     }
 
@@ -76,11 +83,18 @@ impl Batch {
             })
     }
 
-    /// Writes the time of sending, ns since the Unix epoch, into every header.
+    /// Writes the time of sending, ns since the Unix epoch, into every header, and the checksums.
     pub fn stamp(&mut self, ts_sent: u64) {
-        let count = self.packet_count();
-        for packet in &mut self.packets[..count] {
+        let mut left = self.ticks;
+        let packets = self.packets.iter_mut().zip(&self.fingerprints);
+        for (packet, ticks) in packets.take(self.ticks.div_ceil(TICKS_PER_PACKET)) {
+            let count = left.min(TICKS_PER_PACKET);
+            left -= count;
             packet.header = packet.header.with_ts_sent(ts_sent);
+            let checksum = packet.header.checksum(*ticks);
+            // In a packet that is not full it lies where the next tick would.
+            let at = HEADER_BYTES + count * TICK_BYTES;
+            packet.as_mut_bytes()[at..at + CHECKSUM_BYTES].copy_from_slice(&checksum);
         }
     }
 }
@@ -148,8 +162,10 @@ impl Sequencer {
     ) -> usize {
         batch.ticks = 0;
         let chunks = ticks.chunks(TICKS_PER_PACKET);
-        for (chunk, packet) in chunks.zip(&mut batch.packets) {
+        let slots = batch.packets.iter_mut().zip(&mut batch.fingerprints);
+        for (chunk, (packet, fingerprint)) in chunks.zip(slots) {
             let count = self.fill_packet(chunk, &mut due, packet);
+            *fingerprint = Fingerprint::of(&packet.ticks[..count]);
             batch.ticks += count;
             if count < TICKS_PER_PACKET {
                 break;
@@ -242,7 +258,7 @@ mod tests {
             .chunks(PACKET_BYTES)
             .map(<[u8]>::len)
             .collect();
-        assert_eq!(lens, [1408, 1408, 64 + 8 * 64]);
+        assert_eq!(lens, [1416, 1416, 72 + 8 * 64]);
         let mut expected_seq = 1;
         for bytes in batch.bytes().chunks(PACKET_BYTES) {
             let packet = Packet::parse(bytes).unwrap();
@@ -271,9 +287,9 @@ mod tests {
             sequencer.fill(&ticks, |_| Some(1), &mut batch),
             TICKS_PER_BATCH
         );
-        assert_eq!(batch.bytes().len(), 64_768);
+        assert_eq!(batch.bytes().len(), 65_136);
         let rest = sequencer.fill(&ticks[TICKS_PER_BATCH..], |_| Some(1), &mut batch);
-        assert_eq!((rest, batch.bytes().len()), (5, 64 + 5 * 64));
+        assert_eq!((rest, batch.bytes().len()), (5, 72 + 5 * 64));
         assert_eq!(sequencer.fill(&[], |_| Some(1), &mut batch), 0);
         assert!(batch.bytes().is_empty() && batch.packets().next().is_none());
     }
@@ -291,6 +307,7 @@ mod tests {
             let taken = sequencer.fill(&quotes(60), due, &mut batch);
             assert_eq!((taken as u64, asked), (due_ticks, due_ticks + 1));
             assert_eq!(sequencer.next_seq(), due_ticks + 1);
+            batch.stamp(1);
             for bytes in batch.bytes().chunks(PACKET_BYTES) {
                 assert!(Packet::parse(bytes).is_ok());
             }
@@ -329,6 +346,7 @@ mod tests {
             let mut at = 0;
             for cut in cuts {
                 at += sequencer.fill(&ticks[at..at + cut], |_| Some(9), &mut batch);
+                batch.stamp(1);
                 for bytes in batch.bytes().chunks(PACKET_BYTES) {
                     let packet = Packet::parse(bytes).unwrap();
                     prop_assert_eq!(packet.header().digest(), digest);

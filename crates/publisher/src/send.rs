@@ -9,7 +9,6 @@ use tickcast_net::{Idle, Idler};
 use tickcast_protocol::{Batch, Heartbeat, Sequencer, TICKS_PER_BATCH};
 use tickcast_queue::{Cursor, Line, Producer};
 use tickcast_wire::Tick;
-use zerocopy::IntoBytes;
 
 use crate::config::PublisherConfig;
 use crate::counters::{Counter, Counters};
@@ -175,7 +174,7 @@ impl<S: Source> SendLoop<S> {
     fn beat(&self, running: &mut Running) {
         if running.heartbeat.poll(monotonic_ns()) {
             let heartbeat = self.sequencer.heartbeat(realtime_ns());
-            self.lines.send(heartbeat.as_bytes());
+            self.lines.send(&heartbeat.to_packet());
             self.counters.add(Counter::Heartbeats, 1);
         }
     }
@@ -192,7 +191,7 @@ impl<S: Source> SendLoop<S> {
             let now = monotonic_ns();
             if now >= next {
                 let end = self.sequencer.end_of_session(realtime_ns());
-                self.lines.send(end.as_bytes());
+                self.lines.send(&end.to_packet());
                 next = now.saturating_add(pause);
                 pause = (pause * 2).min(LONGEST_END_PAUSE_NS);
             }

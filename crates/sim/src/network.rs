@@ -1,9 +1,10 @@
 //! What happens to packets on their way.
 
 use tickcast_wire::{
-    Digest, HEADER_BYTES, Packet, PacketHeader, PacketKind, TICK_BYTES, TICKS_PER_PACKET,
+    Digest, EMPTY_PACKET_BYTES, Fingerprint, HEADER_BYTES, Packet, PacketHeader, PacketKind,
+    TICK_BYTES, TICKS_PER_PACKET, Tick,
 };
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::coverage::Happening;
 use crate::mix::{BURST_MAX, PathFaults};
@@ -102,7 +103,12 @@ pub(crate) fn recut(packets: &[Datagram], random: &mut Random) -> Vec<Datagram> 
         if let Some(previous) = model.previous() {
             header = header.with_previous(previous);
         }
-        recut.push([header.as_bytes(), packet.as_bytes()].concat().into());
+        let checksum = header.checksum(Fingerprint::of(packet));
+        recut.push(
+            [header.as_bytes(), packet.as_bytes(), &checksum]
+                .concat()
+                .into(),
+        );
         left = rest;
     }
     recut
@@ -134,6 +140,28 @@ const IGNORED: std::ops::Range<usize> = 48..HEADER_BYTES;
 const TICK_SEQ: usize = 8;
 const TICK_BODY: usize = 32;
 
+/// The packet with the checksum of its bytes, where they can be those of a packet: what it says was
+/// wrong before it was sent.
+fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
+    if let Some((rest, checksum)) = bytes.split_last_chunk_mut()
+        && let Ok((header, body)) = PacketHeader::ref_from_prefix(rest)
+        && let Ok(ticks) = <[Tick]>::ref_from_bytes(body)
+    {
+        *checksum = header.checksum(Fingerprint::of(ticks));
+    }
+    bytes
+}
+
+/// Some bytes in a row become others, wherever they are.
+fn burst(mut bytes: Vec<u8>, random: &mut Random) -> Vec<u8> {
+    let first = random.below(bytes.len() as u64) as usize;
+    let length = random.between(1, 8) as usize;
+    for byte in bytes.iter_mut().skip(first).take(length) {
+        *byte ^= random.between(1, 255) as u8;
+    }
+    bytes
+}
+
 /// Damages a packet. `is_followed` tells that the subscriber already follows its session,
 /// `may_mislead` that what arrives may be believed: another body before the original, or a heartbeat
 /// that names a later seq.
@@ -147,7 +175,10 @@ pub(crate) fn damage(
         return Damaged::Caught;
     }
     let mut bytes = bytes.to_vec();
-    let ticks = (bytes.len() - HEADER_BYTES) / TICK_BYTES;
+    if random.percent(30) {
+        return Damaged::Arrives(burst(bytes, random));
+    }
+    let ticks = (bytes.len() - EMPTY_PACKET_BYTES) / TICK_BYTES;
     let tick = HEADER_BYTES + random.below(ticks as u64) as usize * TICK_BYTES;
     let flip = 1u8 << random.below(8);
     match random.below(16) {
@@ -179,22 +210,22 @@ pub(crate) fn damage(
         13 if ticks > 0 => {
             let at = tick + TICK_BODY + random.below(32) as usize;
             bytes[at] ^= flip;
-            return Damaged::WithCopy(bytes);
+            return Damaged::WithCopy(with_checksum(bytes));
         }
         14 if ticks > 0 && may_mislead => {
             let at = tick + TICK_BODY + random.below(32) as usize;
             bytes[at] ^= flip;
-            return Damaged::BeforeOriginal(bytes);
+            return Damaged::BeforeOriginal(with_checksum(bytes));
         }
         15 if is_followed && may_mislead && bytes[KIND] == PacketKind::Heartbeat as u8 => {
             let named = u64::from_le_bytes(field(&bytes, FIRST_SEQ));
             let claimed = named + random.between(1, 16);
             bytes[FIRST_SEQ..FIRST_SEQ + 8].copy_from_slice(&claimed.to_le_bytes());
-            return Damaged::Claims(bytes, claimed);
+            return Damaged::Claims(with_checksum(bytes), claimed);
         }
         _ => bytes = (0..random.below(1_500)).map(|at| at as u8).collect(),
     }
-    Damaged::Arrives(bytes)
+    Damaged::Arrives(with_checksum(bytes))
 }
 
 fn field(bytes: &[u8], at: usize) -> [u8; 8] {

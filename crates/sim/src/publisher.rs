@@ -9,7 +9,6 @@ use tickcast_protocol::{
     Sequencer, Snapshot, Store,
 };
 use tickcast_wire::{Digest, Packet, PreviousSession, ReplyStatus, Request, RequestKind, Tick};
-use zerocopy::IntoBytes;
 
 /// Where the virtual clock begins, in ns since the Unix epoch.
 const EPOCH: u64 = 1_750_000_000_000_000_000;
@@ -162,12 +161,12 @@ impl Publisher {
     }
 
     pub(crate) fn heartbeat(&self, now: u64) -> Datagram {
-        self.sequencer.heartbeat(self.wall(now)).as_bytes().into()
+        self.sequencer.heartbeat(self.wall(now)).to_packet().into()
     }
 
     pub(crate) fn end_of_session(&mut self, session: &Session, now: u64) -> Datagram {
         let header = self.sequencer.end_of_session(self.wall(now));
-        let datagram: Datagram = header.as_bytes().into();
+        let datagram: Datagram = header.to_packet().into();
         self.check_next_seq(&datagram, session);
         datagram
     }

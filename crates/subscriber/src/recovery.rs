@@ -13,14 +13,16 @@ use crossbeam_utils::Backoff;
 use tickcast_net::ThreadError;
 use tickcast_net::thread::spawn_named;
 use tickcast_protocol::Recovered;
-use tickcast_wire::{Clear, Digest, Reply, ReplyStatus, Request, RequestKind, Tick, Venue};
+use tickcast_wire::{
+    BLOCK_ROWS, Block, Clear, Digest, Reply, ReplyStatus, Request, RequestKind, Tick, Venue,
+};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::connection::{Connection, ConnectionError};
 use crate::tls::ClientTls;
 
-/// Ticks in a chunk: 64 KiB.
-const CHUNK_TICKS: usize = 1_024;
+/// Ticks in a chunk: a block of a reply, 64 KiB.
+const CHUNK_TICKS: usize = BLOCK_ROWS;
 /// Chunks that go round: 1 MiB in all.
 const CHUNKS: usize = 16;
 /// Requests that may wait for the thread.
@@ -55,6 +57,17 @@ enum What {
     Failed {
         id: u64,
     },
+}
+
+impl What {
+    const fn id(&self) -> u64 {
+        match *self {
+            What::Ticks { id, .. }
+            | What::Snapshot { id, .. }
+            | What::Refused { id, .. }
+            | What::Failed { id } => id,
+        }
+    }
 }
 
 /// A part of an answer, on its way from the recovery thread to the receive thread or back.
@@ -352,7 +365,7 @@ impl RecoveryClient {
         opened
     }
 
-    /// Hands the rows of a reply over as they come.
+    /// Hands the rows of a reply over as they come, block by block.
     fn take_ticks(
         &self,
         connection: &mut Connection,
@@ -365,12 +378,10 @@ impl RecoveryClient {
                 "the server announces an impossibly large snapshot",
             ));
         }
-        let (mut first_seq, mut left) = (reply.first_seq(), reply.count());
-        let mut rows_digest = Digest::default();
+        let mut before = 0;
         loop {
-            let len = left.min(CHUNK_TICKS as u64) as usize;
-            left -= len as u64;
-            let last = left == 0;
+            let len = (reply.count() - before).min(CHUNK_TICKS as u64) as usize;
+            let last = before + len as u64 == reply.count();
             let what = if is_snapshot {
                 What::Snapshot {
                     id,
@@ -382,39 +393,35 @@ impl RecoveryClient {
             } else {
                 What::Ticks {
                     id,
-                    first_seq,
+                    first_seq: reply.first_seq().wrapping_add(before),
                     last,
                 }
             };
-            let chunk = self.read_chunk(len, connection)?;
-            if is_snapshot {
-                rows_digest.update_all(&chunk.ticks[..len]);
-                if last && !agrees(reply.rows_digest(), rows_digest) {
-                    // Without the last part the snapshot never counts as delivered.
-                    let _ = self.shared.free.push(chunk);
-                    return Err(io::Error::other(
-                        "the rows of a snapshot are not those that the server says",
-                    ));
-                }
-            }
-            self.put(chunk, what, len);
-            first_seq = first_seq.wrapping_add(len as u64);
+            self.read_chunk(what, before, len, connection)?;
+            before += len as u64;
             if last {
                 return Ok(());
             }
         }
     }
 
-    fn read_chunk(&self, len: usize, connection: &mut Connection) -> io::Result<Box<Chunk>> {
+    fn read_chunk(
+        &self,
+        what: What,
+        before: u64,
+        len: usize,
+        connection: &mut Connection,
+    ) -> io::Result<()> {
         let Some(mut chunk) = self.free_chunk() else {
             return Err(io::Error::other("the subscriber stops"));
         };
-        let read = connection.read_within(PATIENCE, chunk.ticks[..len].as_mut_bytes());
-        if let Err(error) = read {
+        let id = what.id();
+        if let Err(error) = read_block(connection, id, before, &mut chunk.ticks[..len]) {
             let _ = self.shared.free.push(chunk);
             return Err(error);
         }
-        Ok(chunk)
+        self.put(chunk, what, len);
+        Ok(())
     }
 
     /// An answer without ticks.
@@ -447,7 +454,18 @@ impl RecoveryClient {
     }
 }
 
-/// Whether a digest is the one that was said; one of 0 says nothing.
-fn agrees(said: Digest, found: Digest) -> bool {
-    said == Digest::default() || said == found
+/// Reads the next block of the reply to request `id`, unless nothing is left of it.
+fn read_block(
+    connection: &mut Connection,
+    id: u64,
+    before: u64,
+    ticks: &mut [Tick],
+) -> io::Result<()> {
+    if ticks.is_empty() {
+        return Ok(());
+    }
+    let mut block = Block::new_zeroed();
+    connection.read_within(PATIENCE, block.as_mut_bytes())?;
+    connection.read_within(PATIENCE, ticks.as_mut_bytes())?;
+    block.check(id, before, ticks).map_err(io::Error::other)
 }

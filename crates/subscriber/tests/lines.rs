@@ -2,10 +2,11 @@
 
 mod support;
 
-use support::{Checker, Feed, SESSION, assert_kept, packet, thread, wait_for, wait_for_end};
+use support::{
+    Checker, Feed, SESSION, assert_kept, packet, packet_of, thread, tick, wait_for, wait_for_end,
+};
 use tickcast_subscriber::{LossReason, Provenance, SubscriberBuilder};
 use tickcast_wire::PacketHeader;
-use zerocopy::IntoBytes;
 
 #[test]
 fn what_one_line_lacks_the_other_brings() {
@@ -136,8 +137,10 @@ fn foreign_and_malformed_datagrams_are_counted_by_name() {
     newer[4] = 2;
     let mut unknown = sound.clone();
     unknown[5] = 9;
-    let mut wrong_seq = sound.clone();
-    wrong_seq[64 + 8] ^= 1;
+    let mut damaged = sound.clone();
+    damaged[64 + 40] ^= 1;
+    let wrong_seq = [tick(SESSION, 4), tick(SESSION, 6)];
+    let wrong_seq = packet_of(PacketHeader::data(SESSION, 0, 4, 2), &wrong_seq);
     for bytes in [
         &[b'x'; 200][..],
         &sound[..63],
@@ -146,10 +149,11 @@ fn foreign_and_malformed_datagrams_are_counted_by_name() {
         &sound[..sound.len() - 1],
         &packet(PacketHeader::data(SESSION, 0, 0, 0)),
         &packet(PacketHeader::heartbeat(SESSION, 0, 0)),
+        &damaged,
         &wrong_seq,
         &packet(PacketHeader::data(SESSION, 7, 4, 2)),
         &packet(PacketHeader::data(SESSION - 1, 0, 4, 2)),
-        PacketHeader::heartbeat(u64::MAX, 0, 4).as_bytes(),
+        &packet_of(PacketHeader::heartbeat(u64::MAX, 0, 4), &[]),
     ] {
         feed.send_on(0, bytes);
     }
@@ -167,7 +171,10 @@ fn foreign_and_malformed_datagrams_are_counted_by_name() {
         (line.foreign, line.truncated, line.newer_version),
         (1, 2, 1)
     );
-    assert_eq!((line.unknown_kind, line.wrong_length), (1, 2));
+    assert_eq!(
+        (line.unknown_kind, line.wrong_length, line.damaged),
+        (1, 2, 1)
+    );
     assert_eq!((line.seq_out_of_range, line.wrong_tick_seq), (1, 1));
     assert_eq!(
         (line.other_channel, line.stale_session, line.future_session),

@@ -7,11 +7,11 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 
-use support::{Checker, Feed, SESSION, assert_kept, retransmit, serve, thread, tick};
+use support::{Checker, Feed, SESSION, assert_kept, blocks, retransmit, serve, thread, tick};
 use support::{wait_for, wait_for_end};
 use tickcast_net::{Interface, ReceiveConfig};
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder, SubscriberConfig};
-use tickcast_wire::{Flags, Quote, Reply, ReplyStatus, Request, RequestKind, Tick};
+use tickcast_wire::{BLOCK_ROWS, Flags, Quote, Reply, ReplyStatus, Request, RequestKind, Tick};
 use zerocopy::IntoBytes;
 
 const INSTRUMENTS: u64 = 10_000;
@@ -35,10 +35,16 @@ impl Strategy for Quotes {
 fn snapshot(request: &Request, stream: &mut TcpStream, as_of: u64) -> bool {
     let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(as_of, ROWS);
     let row = |seq| tick(SESSION, seq).with_flags(Flags::SNAPSHOT);
-    let rows = |first: u64| (first..first + 500).map(row).collect::<Vec<Tick>>();
-    let mut firsts = (as_of - ROWS + 1..=as_of).step_by(500);
+    let first = as_of - ROWS + 1;
+    let rows = |before: u64| {
+        let end = (before + BLOCK_ROWS as u64).min(ROWS);
+        (first + before..first + end)
+            .map(row)
+            .collect::<Vec<Tick>>()
+    };
+    let mut befores = (0..ROWS).step_by(BLOCK_ROWS);
     stream.write_all(header.as_bytes()).is_ok()
-        && firsts.all(|first| stream.write_all(rows(first).as_bytes()).is_ok())
+        && befores.all(|before| blocks(stream, &header, before, &rows(before)))
 }
 
 /// The most memory that this process has ever had resident, in KiB.

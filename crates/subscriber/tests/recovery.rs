@@ -7,13 +7,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use support::{
-    Checker, Feed, SESSION, assert_kept, packet, refuse, reply, retransmit, serve, snapshot,
-    thread, tick, wait_for, wait_for_end,
+    Checker, Feed, SESSION, assert_kept, blocks, packet, refuse, reply, retransmit, serve,
+    snapshot, thread, tick, wait_for, wait_for_end,
 };
 use tickcast_subscriber::{
     LossReason, Outcome, Provenance, SessionStart, Start, Stats, SubscriberBuilder,
 };
-use tickcast_wire::{PacketHeader, Reply, ReplyStatus, Request, RequestKind};
+use tickcast_wire::{
+    BLOCK_ROWS, Block, Fingerprint, PacketHeader, Reply, ReplyStatus, Request, RequestKind,
+};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Ticks 1 to 30 with 11 to 15 on neither line, healed by this server as far as it can.
@@ -100,9 +102,9 @@ fn a_server_that_never_answers() {
 fn a_server_that_answers_byte_by_byte_for_ever() {
     let result = heal(serve(|request, stream| {
         let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
-        let rows: Vec<u8> = (11..16)
-            .flat_map(|seq| tick(SESSION, seq).as_bytes().to_vec())
-            .collect();
+        let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
+        let block = Block::new(request.id(), 0, 5, Fingerprint::of(&rows));
+        let rows = [block.as_bytes(), rows.as_bytes()].concat();
         let mut bytes = header.as_bytes().iter().chain(&rows);
         bytes.all(|&byte| {
             std::thread::sleep(std::time::Duration::from_millis(100));
@@ -116,7 +118,11 @@ fn a_server_that_answers_byte_by_byte_for_ever() {
 fn a_server_that_dies_in_the_middle_of_a_reply() {
     let result = heal(first_otherwise(1, |request, stream| {
         let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
-        reply(stream, header, &[tick(SESSION, 11), tick(SESSION, 12)]);
+        let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
+        let block = Block::new(request.id(), 0, 5, Fingerprint::of(&rows));
+        let cut_off = [block.as_bytes(), rows[..2].as_bytes()].concat();
+        reply(stream, header, &[]);
+        let _ = stream.write_all(&cut_off);
         false
     }));
     assert_healed(&result);
@@ -166,6 +172,29 @@ fn a_server_that_answers_for_another_session() {
     }));
     assert_given_up(&result);
     assert!(result.1.counters.recovery_failures > 0);
+}
+
+/// A reply in which the byte at `at` of its block of ticks is another.
+fn damaged(at: usize, request: &Request, stream: &mut TcpStream) -> bool {
+    let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
+    let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
+    let block = Block::new(request.id(), 0, 5, Fingerprint::of(&rows));
+    let mut bytes = [header.as_bytes(), block.as_bytes(), rows.as_bytes()].concat();
+    bytes[at] ^= 1;
+    stream.write_all(&bytes).is_ok()
+}
+
+#[test]
+fn a_damaged_reply_is_asked_for_again() {
+    // The session and the checksum of the reply, the count of the block, a price, a seq.
+    for at in [8, 60, 64 + 4, 128 + 32, 128 + 3 * 64 + 8] {
+        let damage = move |request: &Request, stream: &mut _| damaged(at, request, stream);
+        let result = heal(first_otherwise(1, damage));
+        assert_healed(&result);
+        let counters = result.1.counters;
+        let failed = (counters.recovery_failures, counters.recovery_lies);
+        assert_eq!(failed, (1, 0), "byte {at}");
+    }
 }
 
 #[test]
@@ -282,9 +311,9 @@ fn stopping_does_not_wait_for_an_endless_reply() {
         let rows = 1 << 26;
         let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(500, rows);
         let row = tick(SESSION, 500).with_flags(tickcast_wire::Flags::SNAPSHOT);
-        let many = [row; 1_024];
-        reply(stream, header, &[])
-            && (0..rows / 1_024).all(|_| stream.write_all(many.as_bytes()).is_ok())
+        let many = [row; BLOCK_ROWS];
+        let mut befores = (0..rows).step_by(many.len());
+        reply(stream, header, &[]) && befores.all(|before| blocks(stream, &header, before, &many))
     });
     feed.skip(500);
     let mut config = feed.subscriber(Some(server));

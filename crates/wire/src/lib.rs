@@ -1,25 +1,29 @@
 //! Layouts of everything that leaves a tickcast process: the 64-byte tick, the 64-byte packet
 //! header, and the 64-byte requests and replies of the recovery channel. All little-endian, all
-//! with alignment 1, so received bytes are checked once and then borrowed.
+//! with alignment 1, so received bytes are checked once and then borrowed. All but the tick carry a
+//! checksum over themselves and the ticks that follow.
 //!
 //! This crate never allocates, reads a clock, does input or output, or uses `unsafe`.
 //!
 //! ```
-//! use tickcast_wire::{Packet, PacketHeader, Quote, Tick, Venue};
+//! use tickcast_wire::{Fingerprint, Packet, PacketHeader, Quote, Tick, Venue};
 //! use zerocopy::IntoBytes;
 //!
 //! let quote = Quote::new(148_900_000_000, 300, 148_920_000_000, 200);
 //! let tick = Tick::new(quote, Venue::IEX, 17, 1_499_697_155_788_781_087).with_seq(1);
 //! let header = PacketHeader::data(7, 0, 1, 1);
+//! let checksum = header.checksum(Fingerprint::of(&[tick]));
 //!
 //! let mut bytes = Vec::from(header.as_bytes());
 //! bytes.extend_from_slice(tick.as_bytes());
+//! bytes.extend_from_slice(&checksum);
 //!
 //! let packet = Packet::parse(&bytes).unwrap();
 //! assert_eq!(packet.ticks()[0].as_quote().unwrap().bid_size.get(), 300);
 //! ```
 
 mod body;
+mod checksum;
 mod digest;
 mod packet;
 mod recovery;
@@ -30,13 +34,16 @@ pub use body::{
     Body, Clear, Definition, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TickBody, Trade,
     TradeBreak, TradingState, UNDEFINED_PRICE,
 };
-pub use digest::{Digest, Fingerprint};
+pub use checksum::Fingerprint;
+pub use digest::Digest;
 pub use packet::{
-    HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC, PREVIOUS_LAST_SEQ_MAX, Packet, PacketError,
-    PacketHeader, PacketKind, PreviousSession, TICKS_PER_PACKET, VERSION, carries_seqs,
+    CHECKSUM_BYTES, EMPTY_PACKET_BYTES, HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC,
+    PREVIOUS_LAST_SEQ_MAX, Packet, PacketError, PacketHeader, PacketKind, PreviousSession,
+    TICKS_PER_PACKET, VERSION, carries_seqs,
 };
 pub use recovery::{
-    RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError, RequestKind, Status as ReplyStatus,
+    BLOCK_MAGIC, BLOCK_ROWS, Block, RECOVERY_MAGIC, Reply, ReplyError, Request, RequestError,
+    RequestKind, Status as ReplyStatus,
 };
 pub use tick::{Flags, Kind, TICK_BYTES, Tick, Venue};
 pub use token::{TOKEN_BYTES, Token, TokenError};

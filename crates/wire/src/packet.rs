@@ -1,4 +1,4 @@
-//! The packet: a 64-byte header, then ticks.
+//! The packet: a 64-byte header, ticks, and a checksum.
 
 use core::fmt;
 
@@ -6,6 +6,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::checksum::{Fingerprint, checksum, words};
 use crate::digest::Digest;
 use crate::tick::{TICK_BYTES, Tick};
 
@@ -18,11 +19,17 @@ pub const VERSION: u8 = 1;
 /// Size of a packet header in bytes.
 pub const HEADER_BYTES: usize = 64;
 
-/// Ticks in a full packet: with the header 1,408 bytes, which fits an MTU of 1,500.
+/// Size of the checksum at the end of a packet in bytes.
+pub const CHECKSUM_BYTES: usize = 8;
+
+/// Size of a packet without ticks in bytes.
+pub const EMPTY_PACKET_BYTES: usize = HEADER_BYTES + CHECKSUM_BYTES;
+
+/// Ticks in a full packet: with header and checksum 1,416 bytes, which fits an MTU of 1,500.
 pub const TICKS_PER_PACKET: usize = 21;
 
 /// The most ticks that any packet may hold: what fits the largest UDP payload, 65,507 bytes.
-pub const MAX_TICKS_PER_PACKET: usize = (65_507 - HEADER_BYTES) / TICK_BYTES;
+pub const MAX_TICKS_PER_PACKET: usize = (65_507 - EMPTY_PACKET_BYTES) / TICK_BYTES;
 
 /// What a packet is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,7 +111,7 @@ const _: () = {
     assert!(core::mem::offset_of!(PacketHeader, channel) == 32);
     assert!(core::mem::offset_of!(PacketHeader, digest) == 40);
     assert!(core::mem::offset_of!(PacketHeader, previous_digest) == 56);
-    assert!(HEADER_BYTES + TICKS_PER_PACKET * TICK_BYTES == 1_408);
+    assert!(EMPTY_PACKET_BYTES + TICKS_PER_PACKET * TICK_BYTES == 1_416);
     assert!(MAX_TICKS_PER_PACKET <= u16::MAX as usize);
 };
 
@@ -168,6 +175,23 @@ impl PacketHeader {
             self.previous_digest = U64::new(previous.digest.value());
         }
         self
+    }
+
+    /// The last bytes of the packet of this header and of ticks with this fingerprint.
+    #[inline]
+    #[must_use]
+    pub fn checksum(&self, ticks: Fingerprint) -> [u8; CHECKSUM_BYTES] {
+        checksum(words(zerocopy::transmute_ref!(self)), ticks).to_le_bytes()
+    }
+
+    /// The packet of this header, without ticks.
+    #[must_use]
+    pub fn to_packet(&self) -> [u8; EMPTY_PACKET_BYTES] {
+        let mut bytes = [0; EMPTY_PACKET_BYTES];
+        let (header, checksum) = bytes.split_at_mut(HEADER_BYTES);
+        header.copy_from_slice(self.as_bytes());
+        checksum.copy_from_slice(&self.checksum(Fingerprint::of(&[])));
+        bytes
     }
 
     /// The kind, or `None` for one that this version does not know.
@@ -251,8 +275,8 @@ impl fmt::Debug for PacketHeader {
 /// Why bytes are not a packet that this version can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PacketError {
-    /// Shorter than a header.
-    #[error("{have} bytes are too few for a packet header of 64")]
+    /// Shorter than a header and a checksum.
+    #[error("{have} bytes are too few for a packet: header and checksum have 72")]
     Truncated {
         /// How many bytes there were.
         have: usize,
@@ -276,15 +300,18 @@ pub enum PacketError {
         found: u8,
     },
     /// The count does not agree with the bytes, or with the kind.
-    #[error("packet kind {kind:?} with count {count} and {body} bytes after the header")]
+    #[error("packet kind {kind:?} with count {count} and {body} bytes of ticks")]
     WrongLength {
         /// The kind of the packet.
         kind: PacketKind,
         /// The count in the header.
         count: u16,
-        /// The bytes after the header.
+        /// The bytes between header and checksum.
         body: usize,
     },
+    /// The checksum does not fit: bytes changed on the way.
+    #[error("damaged on the way: the checksum does not fit")]
+    Damaged,
     /// Seq 0, or seqs past the largest number.
     #[error("first seq {first_seq} with count {count} is out of range")]
     SeqOutOfRange {
@@ -307,6 +334,7 @@ pub struct Packet<'a> {
     header: &'a PacketHeader,
     kind: PacketKind,
     ticks: &'a [Tick],
+    fingerprint: Fingerprint,
 }
 
 impl<'a> Packet<'a> {
@@ -332,6 +360,9 @@ impl<'a> Packet<'a> {
         let Some(kind) = header.kind().filter(|_| header.version == VERSION) else {
             return Err(PacketError::UnknownKind { found: header.kind });
         };
+        let Some((body, checksum)) = body.split_last_chunk() else {
+            return Err(PacketError::Truncated { have: bytes.len() });
+        };
         let count = header.count();
         let wrong_length = PacketError::WrongLength {
             kind,
@@ -344,6 +375,10 @@ impl<'a> Packet<'a> {
         let Ok(ticks) = <[Tick]>::ref_from_bytes_with_elems(body, usize::from(count)) else {
             return Err(wrong_length);
         };
+        let fingerprint = Fingerprint::of(ticks);
+        if *checksum != header.checksum(fingerprint) {
+            return Err(PacketError::Damaged);
+        }
         let first_seq = header.first_seq();
         // The largest number is kept free, so that a next seq always exists.
         if first_seq == 0 || first_seq >= u64::MAX - u64::from(count) {
@@ -356,6 +391,7 @@ impl<'a> Packet<'a> {
             header,
             kind,
             ticks,
+            fingerprint,
         })
     }
 
@@ -375,6 +411,12 @@ impl<'a> Packet<'a> {
     #[must_use]
     pub const fn ticks(&self) -> &'a [Tick] {
         self.ticks
+    }
+
+    /// The fingerprint of the ticks.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 }
 
@@ -408,12 +450,20 @@ mod tests {
             .with_ts_sent(0x0a0b)
             .with_digest(Digest::from_value(0x0c))
             .with_previous(PREVIOUS);
-        let mut bytes = Vec::from(header.as_bytes());
-        for i in 0..u64::from(count) {
-            let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 5, 6);
-            bytes.extend_from_slice(tick.with_seq(first_seq.wrapping_add(i)).as_bytes());
-        }
-        bytes
+        let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 5, 6);
+        let ticks: Vec<Tick> = (0..u64::from(count))
+            .map(|i| tick.with_seq(first_seq.wrapping_add(i)))
+            .collect();
+        let checksum = header.checksum(Fingerprint::of(&ticks));
+        [header.as_bytes(), ticks.as_bytes(), &checksum].concat()
+    }
+
+    /// The packet with the checksum of its bytes, as one that nothing happened to on the way.
+    fn undamaged(bytes: &[u8]) -> Vec<u8> {
+        let (bytes, _) = bytes.split_last_chunk::<CHECKSUM_BYTES>().unwrap();
+        let (header, body) = PacketHeader::ref_from_prefix(bytes).unwrap();
+        let ticks = <[Tick]>::ref_from_bytes(body).unwrap();
+        [bytes, &header.checksum(Fingerprint::of(ticks))].concat()
     }
 
     const HEADER: [u8; 64] = [
@@ -427,10 +477,13 @@ mod tests {
         0x0f, 0, 0, 0, 0, 0, 0, 0, // its digest
     ];
 
+    const CHECKSUM: u64 = 0x2486b95fe45f50c4;
+
     #[test]
     fn golden_header_both_ways() {
         let bytes = packet(7, 2);
         assert_eq!(bytes[..64], HEADER);
+        assert_eq!(bytes[64 + 2 * 64..], CHECKSUM.to_le_bytes());
         let parsed = Packet::parse(&bytes).unwrap();
         assert_eq!(parsed.kind(), PacketKind::Data);
         assert_eq!(parsed.header().previous(), Some(PREVIOUS));
@@ -453,17 +506,18 @@ mod tests {
 
     #[test]
     fn heartbeat_and_end_carry_no_ticks() {
+        let heartbeat = PacketHeader::heartbeat(1, 0, 5);
+        let end = PacketHeader::end_of_session(1, 0, 5);
         for (header, kind) in [
-            (PacketHeader::heartbeat(1, 0, 5), PacketKind::Heartbeat),
-            (
-                PacketHeader::end_of_session(1, 0, 5),
-                PacketKind::EndOfSession,
-            ),
+            (heartbeat, PacketKind::Heartbeat),
+            (end, PacketKind::EndOfSession),
         ] {
-            let parsed = Packet::parse(header.as_bytes()).unwrap();
+            let packet = header.to_packet();
+            let parsed = Packet::parse(&packet).unwrap();
             assert_eq!((parsed.kind(), parsed.ticks().len()), (kind, 0));
-            let mut with_tick = Vec::from(header.as_bytes());
-            with_tick.extend_from_slice(Tick::new(Clear::default(), 0u16, 0, 0).as_bytes());
+            let tick = Tick::new(Clear::default(), 0u16, 0, 0);
+            let checksum = header.checksum(Fingerprint::of(&[tick]));
+            let with_tick = [header.as_bytes(), tick.as_bytes(), &checksum].concat();
             assert!(matches!(
                 Packet::parse(&with_tick),
                 Err(PacketError::WrongLength { .. })
@@ -475,36 +529,56 @@ mod tests {
     fn every_truncation_is_refused() {
         let bytes = packet(7, 2);
         for len in 0..bytes.len() {
-            let expected_truncated = len < HEADER_BYTES;
+            let expected_truncated = len < EMPTY_PACKET_BYTES;
             match Packet::parse(&bytes[..len]) {
                 Err(PacketError::Truncated { have }) => assert!(expected_truncated && have == len),
-                Err(PacketError::WrongLength { body, .. }) => assert_eq!(body, len - 64),
+                Err(PacketError::WrongLength { body, .. }) => assert_eq!(body, len - 72),
                 other => panic!("{len} bytes gave {other:?}"),
             }
         }
     }
 
     #[test]
-    fn every_single_byte_change_is_refused_or_really_valid() {
-        let heartbeat = PacketHeader::heartbeat(2, 3, 4).as_bytes().to_vec();
-        let end = PacketHeader::end_of_session(2, 3, 4).as_bytes().to_vec();
-        for bytes in [packet(7, 2), heartbeat, end] {
+    fn every_single_byte_change_is_refused() {
+        let heartbeat = PacketHeader::heartbeat(2, 3, 4);
+        let end = PacketHeader::end_of_session(2, 3, 4);
+        let without = [heartbeat, end].map(|header| header.to_packet().to_vec());
+        for bytes in [&packet(7, 2), &without[0], &without[1]] {
+            for at in 0..bytes.len() {
+                for value in (0..=255u8).filter(|&value| value != bytes[at]) {
+                    let mut changed = bytes.clone();
+                    changed[at] = value;
+                    let error = Packet::parse(&changed).map(|_| ()).unwrap_err();
+                    let is_named = error != PacketError::Damaged;
+                    assert!(!is_named || at < 8, "byte {at} = {value}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_single_byte_lie_is_refused_or_really_valid() {
+        let heartbeat = PacketHeader::heartbeat(2, 3, 4);
+        let end = PacketHeader::end_of_session(2, 3, 4);
+        let without = [heartbeat, end].map(|header| header.to_packet().to_vec());
+        for bytes in [&packet(7, 2), &without[0], &without[1]] {
             for at in 0..bytes.len() {
                 for value in 0..=255u8 {
                     let mut changed = bytes.clone();
                     changed[at] = value;
+                    let changed = undamaged(&changed);
                     let Ok(parsed) = Packet::parse(&changed) else {
                         continue;
                     };
                     let ticks = parsed.ticks();
-                    assert_eq!(ticks.len(), (bytes.len() - 64) / 64, "byte {at} = {value}");
+                    assert_eq!(ticks.len(), (bytes.len() - 72) / 64, "byte {at} = {value}");
                     assert!(carries_seqs(ticks, parsed.header().first_seq()));
                     // What a packet means without a check of its own: a heartbeat may become an
                     // end, and without ticks any other seq is as good.
                     let is_open = ticks.is_empty() && (at == 5 || (16..24).contains(&at));
                     let is_checked = at < 8 || (16..24).contains(&at);
                     assert!(
-                        !is_checked || is_open || changed == bytes,
+                        !is_checked || is_open || changed == *bytes,
                         "byte {at} = {value}"
                     );
                 }
@@ -547,6 +621,8 @@ mod tests {
         assert!(Packet::parse(&packet(u64::MAX - 3, 2)).is_ok());
         let mut swapped = packet(1, 2);
         swapped[64 + 8] = 2;
+        assert_eq!(Packet::parse(&swapped).unwrap_err(), PacketError::Damaged);
+        let swapped = undamaged(&swapped);
         let error = Packet::parse(&swapped).unwrap_err();
         assert_eq!(error, PacketError::WrongTickSeq { first_seq: 1 });
     }

@@ -1,15 +1,33 @@
-//! The recovery channel: 64-byte requests, 64-byte replies followed by ticks.
+//! The recovery channel: 64-byte requests, 64-byte replies followed by blocks of ticks.
 
 use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::checksum::{Fingerprint, checksum, words};
 use crate::digest::Digest;
 use crate::packet::VERSION;
+use crate::tick::Tick;
 use crate::token::Token;
 
 /// The first four bytes of every request and reply: `TCRQ`.
 pub const RECOVERY_MAGIC: u32 = u32::from_le_bytes(*b"TCRQ");
+
+/// The first four bytes of every block: `TCRB`.
+pub const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"TCRB");
+
+/// Ticks in a full block: 64 KiB of them.
+pub const BLOCK_ROWS: usize = 1_024;
+
+/// The word of a reply and of a block that is its checksum.
+const CHECKSUM_WORD: usize = 7;
+
+/// The checksum of a record but for its last word, and of the ticks that follow it.
+fn checksum_of(record: &[u8; 64], ticks: Fingerprint) -> U64 {
+    let mut words = words(record);
+    words[CHECKSUM_WORD] = 0;
+    U64::new(checksum(words, ticks))
+}
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -264,7 +282,10 @@ impl Status {
 /// | 32 | 8 | id of the request |
 /// | 40 | 8 | detail, by status |
 /// | 48 | 8 | snapshot: digest of all ticks up to the seq it is as of; 0 = none |
-/// | 56 | 8 | snapshot: digest of its rows, in the order in which they follow; 0 = none |
+/// | 56 | 8 | checksum of the 56 bytes before |
+///
+/// The ticks follow in blocks of [`BLOCK_ROWS`], the last with what is left; before each stands a
+/// [`Block`].
 #[derive(
     FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq, Debug,
 )]
@@ -281,7 +302,7 @@ pub struct Reply {
     id: U64,
     detail: U64,
     digest: U64,
-    rows_digest: U64,
+    checksum: U64,
 }
 
 const _: () = assert!(size_of::<Request>() == 64 && align_of::<Request>() == 1);
@@ -302,6 +323,9 @@ pub enum ReplyError {
         /// The version.
         found: u8,
     },
+    /// The checksum of a reply, or of a block after it, does not fit: bytes changed on the way.
+    #[error("reply damaged on the way: the checksum does not fit")]
+    Damaged,
     /// A status this version does not know; version 0 counts as unknown too.
     #[error("reply of unknown status {found}")]
     UnknownStatus {
@@ -329,7 +353,7 @@ pub enum ReplyError {
 impl Reply {
     /// A reply to `request` with this status and detail, and no ticks yet.
     #[must_use]
-    pub const fn new(request: &Request, session: u64, status: Status, detail: u64) -> Reply {
+    pub fn new(request: &Request, session: u64, status: Status, detail: u64) -> Reply {
         Reply {
             magic: U32::new(RECOVERY_MAGIC),
             version: VERSION,
@@ -342,22 +366,22 @@ impl Reply {
             id: request.id,
             detail: U64::new(detail),
             digest: U64::ZERO,
-            rows_digest: U64::ZERO,
+            checksum: U64::ZERO,
         }
+        .with_checksum()
     }
 
     /// The same reply to a snapshot request, with the digest of all ticks up to the seq it is as
-    /// of, and that of its rows.
+    /// of.
     #[must_use]
-    pub const fn with_digests(mut self, digest: Digest, rows: Digest) -> Reply {
+    pub fn with_digest(mut self, digest: Digest) -> Reply {
         self.digest = U64::new(digest.value());
-        self.rows_digest = U64::new(rows.value());
-        self
+        self.with_checksum()
     }
 
     /// A reply that answers no request: why the server does not serve this connection.
     #[must_use]
-    pub const fn rejection(session: u64, status: Status, detail: u64) -> Reply {
+    pub fn rejection(session: u64, status: Status, detail: u64) -> Reply {
         let mut request = Request::new(RequestKind::Position, session, 0, 0, 0, 0);
         request.kind = 0;
         Reply::new(&request, session, status, detail)
@@ -365,9 +389,10 @@ impl Reply {
 
     /// The status of a reply that answers no request but says why the connection is closed.
     #[must_use]
-    pub const fn rejection_status(&self) -> Option<Status> {
+    pub fn rejection_status(&self) -> Option<Status> {
         let is_whole = self.magic.get() == RECOVERY_MAGIC && self.version == VERSION;
-        if !is_whole || self.kind != 0 || self.id() != 0 || self.count() != 0 {
+        let is_sound = is_whole && self.checksum == self.checksum();
+        if !is_sound || self.kind != 0 || self.id() != 0 || self.count() != 0 {
             return None;
         }
         match Status::from_code(self.status) {
@@ -378,10 +403,19 @@ impl Reply {
 
     /// The same reply, announcing `count` ticks; for `first_seq` see [`Reply`].
     #[must_use]
-    pub const fn with_ticks(mut self, first_seq: u64, count: u64) -> Reply {
+    pub fn with_ticks(mut self, first_seq: u64, count: u64) -> Reply {
         self.first_seq = U64::new(first_seq);
         self.count = U64::new(count);
+        self.with_checksum()
+    }
+
+    fn with_checksum(mut self) -> Reply {
+        self.checksum = self.checksum();
         self
+    }
+
+    fn checksum(&self) -> U64 {
+        checksum_of(zerocopy::transmute_ref!(self), Fingerprint::of(&[]))
     }
 
     /// Checks that this answers `request` and gives the status. A served retransmit has exactly
@@ -400,6 +434,9 @@ impl Reply {
             return Err(ReplyError::NewerVersion {
                 found: self.version,
             });
+        }
+        if self.checksum != self.checksum() {
+            return Err(ReplyError::Damaged);
         }
         let status = Status::from_code(self.status).filter(|_| self.version == VERSION);
         let status = status.ok_or(ReplyError::UnknownStatus { found: self.status })?;
@@ -465,20 +502,84 @@ impl Reply {
     pub const fn digest(&self) -> Digest {
         Digest::from_value(self.digest.get())
     }
+}
 
-    /// Snapshot: the digest of its rows, in the order in which they follow; 0 = none.
+/// What stands before each block of the ticks of a reply, so that they can be handed on while the
+/// rest is still on its way, and none is that was damaged.
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 4 | magic `TCRB` |
+/// | 4 | 4 | count of ticks in this block: 1,024, or what is left |
+/// | 8 | 8 | id of the request |
+/// | 16 | 8 | ticks of the reply before this block |
+/// | 24 | 32 | reserved, 0 |
+/// | 56 | 8 | checksum of the 56 bytes before and of the ticks |
+#[derive(
+    FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, PartialEq, Eq, Debug,
+)]
+#[repr(C)]
+pub struct Block {
+    magic: U32,
+    count: U32,
+    id: U64,
+    before: U64,
+    reserved: [u8; 32],
+    checksum: U64,
+}
+
+const _: () = assert!(size_of::<Block>() == 64 && align_of::<Block>() == 1);
+
+impl Block {
+    /// What stands before these `count` ticks of the reply to request `id`, after `before` others.
     #[must_use]
-    pub const fn rows_digest(&self) -> Digest {
-        Digest::from_value(self.rows_digest.get())
+    pub fn new(id: u64, before: u64, count: u32, ticks: Fingerprint) -> Block {
+        let mut block = Block {
+            magic: U32::new(BLOCK_MAGIC),
+            count: U32::new(count),
+            id: U64::new(id),
+            before: U64::new(before),
+            reserved: [0; 32],
+            checksum: U64::ZERO,
+        };
+        block.checksum = block.checksum_with(ticks);
+        block
+    }
+
+    /// Checks that these ticks are the ones that it stands before, in the reply to request `id`
+    /// after `before` others.
+    ///
+    /// # Errors
+    /// [`ReplyError::Damaged`] when the block or a tick was damaged, or belongs somewhere else.
+    pub fn check(&self, id: u64, before: u64, ticks: &[Tick]) -> Result<(), ReplyError> {
+        let is_next = self.magic.get() == BLOCK_MAGIC
+            && self.count.get() as usize == ticks.len()
+            && (self.id.get(), self.before.get()) == (id, before);
+        if is_next && self.checksum == self.checksum_with(Fingerprint::of(ticks)) {
+            Ok(())
+        } else {
+            Err(ReplyError::Damaged)
+        }
+    }
+
+    fn checksum_with(&self, ticks: Fingerprint) -> U64 {
+        checksum_of(zerocopy::transmute_ref!(self), ticks)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Clear;
 
     fn request() -> Request {
         Request::new(RequestKind::Retransmit, 0x0102, 3, 4, 5, 6)
+    }
+
+    const fn with_checksum(mut bytes: [u8; 64], checksum: u64) -> [u8; 64] {
+        let (_, tail) = bytes.split_at_mut(56);
+        tail.copy_from_slice(&checksum.to_le_bytes());
+        bytes
     }
 
     const REQUEST: [u8; 64] = {
@@ -494,7 +595,7 @@ mod tests {
         let mut bytes = REQUEST;
         (bytes[6], bytes[40]) = (1, 9);
         (bytes[16], bytes[24]) = (0, 0);
-        bytes
+        with_checksum(bytes, 0x9418_8f5d_c56d_f3ef)
     };
 
     #[test]
@@ -509,14 +610,12 @@ mod tests {
         assert_eq!(bytes, REPLY);
         assert_eq!(*Reply::ref_from_bytes(&REPLY).unwrap(), reply);
 
-        let digests = (Digest::from_value(0x0a0b), Digest::from_value(0x0c0d));
-        let reply = reply.with_digests(digests.0, digests.1);
+        let reply = reply.with_digest(Digest::from_value(0x0a0b));
         reply.write_to(&mut bytes).unwrap();
-        let mut expected = REPLY;
+        let mut expected = with_checksum(REPLY, 0xf3bbe05ba41fb938);
         expected[48..50].copy_from_slice(&[0x0b, 0x0a]);
-        expected[56..58].copy_from_slice(&[0x0d, 0x0c]);
         assert_eq!(bytes, expected);
-        assert_eq!((reply.digest(), reply.rows_digest()), digests);
+        assert_eq!(reply.digest(), Digest::from_value(0x0a0b));
     }
 
     #[test]
@@ -599,7 +698,7 @@ mod tests {
         let rejection = Reply::rejection(258, Status::Busy, 9);
         let mut bytes = [0; 64];
         rejection.write_to(&mut bytes).unwrap();
-        let mut expected = [0; 64];
+        let mut expected = with_checksum([0; 64], 0x5e52f440cbad521);
         expected[..7].copy_from_slice(b"TCRQ\x01\x00\x05");
         (expected[8], expected[9], expected[40]) = (2, 1, 9);
         assert_eq!(bytes, expected);
@@ -612,19 +711,89 @@ mod tests {
         );
         let with_ticks = rejection.with_ticks(4, 5);
         assert!(with_ticks.check(&request()).is_err());
+        expected[40] ^= 1;
+        let damaged = Reply::read_from_bytes(&expected).unwrap();
+        assert_eq!(damaged.rejection_status(), None);
     }
 
     #[test]
-    fn every_single_byte_change_of_a_reply_is_refused_or_really_valid() {
+    fn every_single_byte_change_of_a_reply_is_refused() {
+        for at in 0..64 {
+            for value in (0..=255u8).filter(|&value| value != REPLY[at]) {
+                let mut bytes = REPLY;
+                bytes[at] = value;
+                let reply = Reply::read_from_bytes(&bytes).unwrap();
+                let error = reply.check(&request()).unwrap_err();
+                assert!(
+                    error == ReplyError::Damaged || at < 5,
+                    "byte {at} = {value}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_single_byte_lie_of_a_reply_is_refused_or_really_valid() {
         for at in 0..64 {
             for value in 0..=255u8 {
                 let mut bytes = REPLY;
                 bytes[at] = value;
-                let reply = Reply::read_from_bytes(&bytes).unwrap();
+                let reply = Reply::read_from_bytes(&bytes).unwrap().with_checksum();
                 if let Ok(status) = reply.check(&request()) {
                     assert_eq!(reply.id(), 6);
                     assert!(status != Status::Ok && reply.count() == 0);
                 }
+            }
+        }
+    }
+
+    fn rows(count: u64) -> Vec<Tick> {
+        let tick = Tick::new(Clear::default(), 1u16, 3, 5);
+        (4..4 + count).map(|seq| tick.with_seq(seq)).collect()
+    }
+
+    const BLOCK: [u8; 64] = {
+        let mut bytes = [0; 64];
+        (bytes[0], bytes[1], bytes[2], bytes[3]) = (b'T', b'C', b'R', b'B');
+        (bytes[4], bytes[8], bytes[17]) = (2, 6, 4);
+        with_checksum(bytes, 0x917f_3f84_329c_0ac0)
+    };
+
+    #[test]
+    fn golden_block_both_ways() {
+        let rows = rows(2);
+        let block = Block::new(6, 1_024, 2, Fingerprint::of(&rows));
+        assert_eq!(block.as_bytes(), BLOCK);
+        let read = Block::read_from_bytes(&BLOCK).unwrap();
+        assert_eq!(read.check(6, 1_024, &rows), Ok(()));
+    }
+
+    #[test]
+    fn a_block_that_is_not_the_next_is_refused() {
+        let rows = rows(3);
+        let block = Block::read_from_bytes(&BLOCK).unwrap();
+        for (id, before, ticks) in [
+            (7, 1_024, &rows[..2]),
+            (6, 0, &rows[..2]),
+            (6, 1_024, &rows[..1]),
+            (6, 1_024, &rows[..]),
+            (6, 1_024, &rows[1..]),
+        ] {
+            assert_eq!(block.check(id, before, ticks), Err(ReplyError::Damaged));
+        }
+    }
+
+    #[test]
+    fn every_single_byte_change_of_a_block_is_refused() {
+        let bytes = [&BLOCK[..], rows(2).as_bytes()].concat();
+        for at in 0..bytes.len() {
+            for value in (0..=255u8).filter(|&value| value != bytes[at]) {
+                let mut bytes = bytes.clone();
+                bytes[at] = value;
+                let (block, rows) = Block::ref_from_prefix(&bytes).unwrap();
+                let rows = <[Tick]>::ref_from_bytes(rows).unwrap();
+                let checked = block.check(6, 1_024, rows);
+                assert_eq!(checked, Err(ReplyError::Damaged), "byte {at} = {value}");
             }
         }
     }

@@ -8,6 +8,69 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(number)
 }
 
+const KEYS: [u64; 8] = [
+    0xa076_1d64_78bd_642f,
+    0xe703_7ed1_a0b4_28db,
+    0x8ebc_6af0_9c88_c6e3,
+    0x5899_65cc_7537_4cc3,
+    0x1d8e_4e27_c47d_124f,
+    0xeb44_acca_b455_d165,
+    0x9c6e_6877_736c_46e3,
+    0x2d35_8dcc_aa6c_78a5,
+];
+
+fn fold(words: [u64; 8]) -> u64 {
+    let keyed = |i: usize| u128::from(words[i] ^ KEYS[i]);
+    let mixed = |i: usize| keyed(2 * i) * keyed(2 * i + 1);
+    let halves = |product: u128| (product ^ product >> 64) as u64;
+    (0..4).fold(0, |sum, i| sum ^ halves(mixed(i)))
+}
+
+/// The checksum of a record, in which its own is 0, and of the ticks after it.
+fn checksum(record: [u8; 64], ticks: &[u8]) -> u64 {
+    let mut columns = [0u64; 8];
+    for tick in ticks.chunks_exact(64) {
+        for (i, column) in columns.iter_mut().enumerate() {
+            *column = column.rotate_left(5).wrapping_add(number(tick, 8 * i));
+        }
+    }
+    fold(std::array::from_fn(|i| number(&record, 8 * i))) ^ fold(columns)
+}
+
+/// The checksum that a packet of at least 72 bytes must have: of all before its last eight.
+fn of_packet(bytes: &[u8]) -> u64 {
+    let mut header = [0; 64];
+    header.copy_from_slice(&bytes[..64]);
+    checksum(header, &bytes[64..bytes.len() - 8])
+}
+
+/// The checksum that a reply must have.
+fn of_reply(bytes: &[u8; 64]) -> u64 {
+    let mut record = *bytes;
+    record[56..].fill(0);
+    checksum(record, &[])
+}
+
+/// The bytes with the checksum of a packet that says this, if there is room for one: what fuzzing
+/// would not find.
+#[must_use]
+pub fn as_packet(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if bytes.len() >= 72 {
+        let (sum, end) = (of_packet(&bytes), bytes.len());
+        bytes[end - 8..].copy_from_slice(&sum.to_le_bytes());
+    }
+    bytes
+}
+
+/// The bytes with the checksum of a reply that says this.
+#[must_use]
+pub fn as_reply(bytes: &[u8; 64]) -> [u8; 64] {
+    let mut record = *bytes;
+    record[56..].copy_from_slice(&of_reply(bytes).to_le_bytes());
+    record
+}
+
 /// Whether these bytes are a packet that a subscriber may take in.
 #[must_use]
 pub fn is_packet(bytes: &[u8]) -> bool {
@@ -20,7 +83,10 @@ pub fn is_packet(bytes: &[u8]) -> bool {
         2 | 3 => count == 0,
         _ => false,
     };
-    if !is_counted || bytes.len() != 64 + 64 * count {
+    if !is_counted || bytes.len() != 72 + 64 * count {
+        return false;
+    }
+    if number(bytes, bytes.len() - 8) != of_packet(bytes) {
         return false;
     }
     // The seq after the last exists, and another after that.
@@ -45,6 +111,9 @@ pub fn request(bytes: &[u8; 64]) -> Option<RequestKind> {
 #[must_use]
 pub fn reply(bytes: &[u8; 64], request: &[u8; 64]) -> Option<ReplyStatus> {
     if bytes[..4] != *b"TCRQ" || bytes[4] != 1 {
+        return None;
+    }
+    if number(bytes, 56) != of_reply(bytes) {
         return None;
     }
     let status = ReplyStatus::from_code(bytes[6])?;

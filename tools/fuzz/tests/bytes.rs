@@ -9,8 +9,9 @@ use tickcast_fuzz::arbiter::{Event, Truth, World};
 use tickcast_fuzz::{files, target};
 use tickcast_protocol::{Line, Start};
 use tickcast_wire::{
-    Clear, Definition, NANOS_PER_UNIT, PacketHeader, Quote, Reply, ReplyStatus, Request,
-    RequestKind, Side, Status, Symbol, Tick, TickBody, Trade, TradeBreak, TradingState, Venue,
+    Clear, Definition, Fingerprint, NANOS_PER_UNIT, PacketHeader, Quote, Reply, ReplyStatus,
+    Request, RequestKind, Side, Status, Symbol, Tick, TickBody, Trade, TradeBreak, TradingState,
+    Venue,
 };
 use zerocopy::IntoBytes;
 
@@ -42,8 +43,10 @@ fn packets() -> Vec<Vec<u8>> {
         PacketHeader::heartbeat(SESSION, CHANNEL, 7),
         PacketHeader::end_of_session(SESSION, CHANNEL, 7),
     ];
-    let mut packets = vec![[data.with_ts_sent(1_000_000).as_bytes(), ticks.as_bytes()].concat()];
-    packets.extend(headers.map(|header| header.with_ts_sent(1_000_000).as_bytes().to_vec()));
+    let data = data.with_ts_sent(1_000_000);
+    let checksum = data.checksum(Fingerprint::of(&ticks));
+    let mut packets = vec![[data.as_bytes(), ticks.as_bytes(), &checksum].concat()];
+    packets.extend(headers.map(|header| header.with_ts_sent(1_000_000).to_packet().to_vec()));
     packets
 }
 

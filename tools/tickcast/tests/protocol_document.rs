@@ -5,9 +5,9 @@ use std::fs;
 use std::ops::Range;
 
 use tickcast_wire::{
-    Definition, Digest, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession, Quote, Reply,
-    ReplyStatus, Request, RequestKind, Side, Status, Symbol, TOKEN_BYTES, Tick, Token, Trade,
-    TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
+    Block, Definition, Digest, Fingerprint, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession,
+    Quote, Reply, ReplyStatus, Request, RequestKind, Side, Status, Symbol, TOKEN_BYTES, Tick,
+    Token, Trade, TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -123,9 +123,10 @@ fn tables_are_the_layouts() {
         packet,
         request,
         reply,
+        block,
     ] = &layouts[..]
     else {
-        panic!("{} tables, not 10", layouts.len());
+        panic!("{} tables, not 11", layouts.len());
     };
     let n = |number: u64| number.to_le_bytes();
     check(
@@ -226,7 +227,7 @@ fn tables_are_the_layouts() {
     );
     let answer = Reply::new(&asked, 5, ReplyStatus::Busy, 12)
         .with_ticks(7, 3)
-        .with_digests(Digest::from_value(13), Digest::from_value(14));
+        .with_digest(Digest::from_value(13));
     check(
         reply,
         answer.as_bytes(),
@@ -241,7 +242,19 @@ fn tables_are_the_layouts() {
             ("id", &n(6)),
             ("detail", &n(12)),
             ("digest", &n(13)),
-            ("rows_digest", &n(14)),
+            ("checksum", &n(0xacb3fd63fa74ab53)),
+        ],
+    );
+    let before = Block::new(6, 1_024, 3, Fingerprint::of(&[]));
+    check(
+        block,
+        before.as_bytes(),
+        &[
+            ("magic", b"TCRB"),
+            ("count", &[3, 0, 0, 0]),
+            ("id", &n(6)),
+            ("before", &n(1_024)),
+            ("checksum", &n(0x0088_c793_fe52_f960)),
         ],
     );
 }
@@ -261,8 +274,12 @@ fn bytes_are_what_the_text_says() {
         .with_ts_due(0x0102_0304);
     assert_eq!(Tick::read_from_bytes(&block(&document, "tick")), Ok(quote));
 
+    let ticks = [258, 259, 260].map(|seq| quote.with_seq(seq));
     let header = PacketHeader::data(7, 2, 258, 3).with_ts_sent(0x0102_0304);
     assert_eq!(header.as_bytes(), block(&document, "packet"));
+    let checksum = header.checksum(Fingerprint::of(&ticks));
+    let checksum = checksum.map(|byte| format!("{byte:02x}")).join(" ");
+    assert!(document.contains(&format!("of the packet, is `{checksum}`")));
 
     let request = Request::new(RequestKind::Retransmit, 258, 3, 4, 5, 6);
     assert_eq!(request.as_bytes(), block(&document, "request"));
@@ -273,6 +290,8 @@ fn bytes_are_what_the_text_says() {
     let token = Token::new(std::array::from_fn(|at| at as u8 + 1));
     let request = Request::with_token(3, token, 6);
     assert_eq!(request.as_bytes(), block(&document, "token"));
+    let before = Block::new(6, 1_024, 3, Fingerprint::of(&ticks));
+    assert_eq!(before.as_bytes(), block(&document, "block"));
 }
 
 #[test]

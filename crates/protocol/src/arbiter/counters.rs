@@ -37,6 +37,8 @@ pub struct LineCounters {
     pub unknown_kind: u64,
     /// Packets whose count does not agree with their length.
     pub wrong_length: u64,
+    /// Packets whose checksum does not fit: damaged on the way.
+    pub damaged: u64,
     /// Packets whose seqs are zero or past the largest number.
     pub seq_out_of_range: u64,
     /// Packets whose ticks do not carry the seqs that the header names.
@@ -61,6 +63,7 @@ impl LineCounters {
             PacketError::NewerVersion { .. } => &mut self.newer_version,
             PacketError::UnknownKind { .. } => &mut self.unknown_kind,
             PacketError::WrongLength { .. } => &mut self.wrong_length,
+            PacketError::Damaged => &mut self.damaged,
             PacketError::SeqOutOfRange { .. } => &mut self.seq_out_of_range,
             PacketError::WrongTickSeq { .. } => &mut self.wrong_tick_seq,
         };
@@ -75,6 +78,7 @@ impl LineCounters {
             + self.newer_version
             + self.unknown_kind
             + self.wrong_length
+            + self.damaged
             + self.seq_out_of_range
             + self.wrong_tick_seq
             + self.other_channel

@@ -17,7 +17,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use tickcast_wire::{Fingerprint, Packet, PacketError, PacketKind, PreviousSession, Tick};
+use tickcast_wire::{Packet, PacketError, PacketKind, PreviousSession, Tick};
 
 use self::causes::Jumps;
 pub use self::causes::{Cause, CauseCounts};
@@ -185,11 +185,7 @@ impl Arbiter {
 
     fn handle_data(&mut self, line: Line, packet: &Packet<'_>, now: u64, sink: &mut impl Sink) {
         let (first_seq, ticks) = (packet.header().first_seq(), packet.ticks());
-        let fingerprint = Fingerprint::of(ticks);
-        match self
-            .recent
-            .compare(first_seq, packet.header().count(), fingerprint, now)
-        {
+        match self.recent.compare(packet, now) {
             PacketCopy::First => {}
             PacketCopy::Same { later_ns } => {
                 let counters = &mut self.counters.lines[line as usize];

@@ -1,6 +1,6 @@
 //! What was in the packets seen last, to notice a copy that differs and to time the lines.
 
-use tickcast_wire::Fingerprint;
+use tickcast_wire::{Fingerprint, Packet};
 
 /// How many packets are remembered, by first seq.
 const REMEMBERED: usize = 4_096;
@@ -45,13 +45,9 @@ impl Recent {
     }
 
     /// Compares a packet with the copy that is remembered, or remembers it.
-    pub(super) fn compare(
-        &mut self,
-        first_seq: u64,
-        count: u16,
-        fingerprint: Fingerprint,
-        now: u64,
-    ) -> Copy {
+    pub(super) fn compare(&mut self, packet: &Packet<'_>, now: u64) -> Copy {
+        let (first_seq, count) = (packet.header().first_seq(), packet.header().count());
+        let fingerprint = packet.fingerprint();
         // Full packets start 21 seqs apart, single ticks one: a multiplicative hash spreads both.
         let hash = first_seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
         let seen = &mut self.seen[hash as usize % REMEMBERED];

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 use tickcast_wire::{
-    Digest, Flags, PacketHeader, PreviousSession, Quote, ReplyStatus, Request, RequestKind, Tick,
-    Venue,
+    Digest, Fingerprint, Flags, PacketHeader, PreviousSession, Quote, ReplyStatus, Request,
+    RequestKind, Tick, Venue,
 };
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::*;
 
@@ -108,11 +108,20 @@ fn published(seq: u64) -> Tick {
 
 fn data_of(session: u64, first_seq: u64, count: u64) -> Vec<u8> {
     let header = PacketHeader::data(session, 0, first_seq, count as u16).with_ts_sent(session);
-    let mut bytes = Vec::from(header.as_bytes());
-    for seq in first_seq..first_seq + count {
-        bytes.extend_from_slice(published(seq).as_bytes());
-    }
-    bytes
+    let ticks: Vec<Tick> = (first_seq..first_seq + count).map(published).collect();
+    packet(header, &ticks)
+}
+
+fn packet(header: PacketHeader, ticks: &[Tick]) -> Vec<u8> {
+    let checksum = header.checksum(Fingerprint::of(ticks));
+    [header.as_bytes(), ticks.as_bytes(), &checksum].concat()
+}
+
+/// The packet with the checksum of its bytes, as one that nothing happened to on the way.
+fn undamaged(bytes: &[u8]) -> Vec<u8> {
+    let (header, ticks) = PacketHeader::ref_from_prefix(bytes).unwrap();
+    let (ticks, _) = ticks.split_last_chunk::<8>().unwrap();
+    packet(*header, <[Tick]>::ref_from_bytes(ticks).unwrap())
 }
 
 fn previous(last_seq: u64, digest: u64) -> PreviousSession {
@@ -128,17 +137,13 @@ fn data(first_seq: u64, count: u64) -> Vec<u8> {
 }
 
 fn heartbeat(next_seq: u64) -> Vec<u8> {
-    PacketHeader::heartbeat(SESSION, 0, next_seq)
-        .with_ts_sent(SESSION)
-        .as_bytes()
-        .to_vec()
+    let header = PacketHeader::heartbeat(SESSION, 0, next_seq);
+    packet(header.with_ts_sent(SESSION), &[])
 }
 
 fn end(next_seq: u64) -> Vec<u8> {
-    PacketHeader::end_of_session(SESSION, 0, next_seq)
-        .with_ts_sent(SESSION)
-        .as_bytes()
-        .to_vec()
+    let header = PacketHeader::end_of_session(SESSION, 0, next_seq);
+    packet(header.with_ts_sent(SESSION), &[])
 }
 
 struct Bench {
@@ -479,7 +484,7 @@ fn a_session_that_changes_inside_half_a_snapshot_is_left_with_an_alarm() {
     let header = PacketHeader::data(SESSION + 1, 0, 1, 1)
         .with_ts_sent(SESSION + 1)
         .with_previous(previous(106, 0));
-    let packet = [header.as_bytes(), published(1).as_bytes()].concat();
+    let packet = packet(header, &[published(1)]);
     assert_eq!(
         bench.both(&packet),
         "alarm JoinedWithoutSnapshot { first_seq: 101 }\nA 101..=104 held\n\
@@ -816,7 +821,7 @@ fn a_restart_abandons_the_old_session_with_an_exact_notice() {
     let header = PacketHeader::data(SESSION + 1, 0, 1, 1)
         .with_ts_sent(SESSION + 1)
         .with_previous(previous(8, 0));
-    let packet = [header.as_bytes(), published(1).as_bytes()].concat();
+    let packet = packet(header, &[published(1)]);
     assert_eq!(
         bench.a(&packet),
         "lost 3..=4 SessionChange BothLines\nA 5..=5 held\nlost 6..=8 SessionChange BothLines\n\
@@ -986,7 +991,7 @@ fn other_channels_and_applications_are_counted_and_dropped() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 1));
     let header = PacketHeader::data(SESSION, 9, 2, 1).with_ts_sent(SESSION);
-    let packet = [header.as_bytes(), published(2).as_bytes()].concat();
+    let packet = packet(header, &[published(2)]);
     assert_eq!(bench.a(&packet), "");
     assert_eq!(bench.a(b"GET / HTTP/1.1"), "");
     assert_eq!(bench.a(&[0; 2_000]), "");
@@ -1009,7 +1014,7 @@ fn damaged_sessions_do_not_take_over() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 1));
     let header = PacketHeader::data(u64::MAX, 0, 1, 1).with_ts_sent(SESSION);
-    let packet = [header.as_bytes(), published(1).as_bytes()].concat();
+    let packet = packet(header, &[published(1)]);
     assert_eq!(bench.a(&packet), "");
     assert_eq!(bench.arbiter.counters().lines[0].future_session, 1);
     assert_eq!(bench.arbiter.session(), SESSION);
@@ -1022,10 +1027,25 @@ fn a_copy_with_other_bytes_raises_an_alarm() {
     let mut other = data(1, 2);
     other[64 + 40] ^= 1;
     assert_eq!(
-        bench.b(&other),
+        bench.b(&undamaged(&other)),
         "alarm DuplicateDiffers { line: B, first_seq: 1 }\n"
     );
     assert_eq!(bench.arbiter.counters().lines[1].differing, 1);
+}
+
+#[test]
+fn a_damaged_packet_is_refused_and_the_other_line_delivers() {
+    let mut bench = Bench::from_start();
+    let mut damaged = data(1, 2);
+    damaged[64 + 40] ^= 1;
+    assert_eq!(bench.a(&damaged), "");
+    assert_eq!(
+        bench.b(&data(1, 2)),
+        "session 1000 from 1 after None\nB 1..=2\n"
+    );
+    let [a, b] = bench.arbiter.counters().lines;
+    assert_eq!((a.damaged, a.refused()), (1, 1));
+    assert_eq!((b.damaged, b.differing), (0, 0));
 }
 
 #[test]
@@ -1198,12 +1218,31 @@ proptest! {
     }
 
     #[test]
-    fn damaged_packets_never_panic(
+    fn damage_reaches_nobody(
+        packets in proptest::collection::vec((any::<bool>(), 0usize..384, 1u8..), 1..60),
+    ) {
+        let mut bench = Bench::from_start();
+        for (at, (is_a, place, flip)) in packets.into_iter().enumerate() {
+            let sound = data(1 + 3 * at as u64, 3);
+            let mut bytes = sound.clone();
+            bytes[place % sound.len()] ^= flip;
+            let (first, second) = if is_a { (&bytes, &sound) } else { (&sound, &bytes) };
+            // The trace checks every tick that is delivered.
+            bench.a(first);
+            bench.b(second);
+            prop_assert_eq!(bench.trace.delivered, 3 * (at as u64 + 1));
+        }
+        let refused = bench.arbiter.counters().lines.map(|line| line.refused());
+        prop_assert_eq!(3 * refused.iter().sum::<u64>(), bench.trace.delivered);
+    }
+
+    #[test]
+    fn lies_never_panic(
         packets in proptest::collection::vec(
             (any::<bool>(), 1u64..200, 1u64..5, 0usize..384, any::<u8>()), 1..60),
     ) {
         let mut bench = Bench::from_start();
-        // Damage is let through to the sink here, so the sink only counts.
+        // Lies reach the sink, so the sink only counts.
         struct Count;
         impl Sink for Count {
             fn session(&mut self, _: u64, _: u64, _: Option<PreviousSession>) {}
@@ -1217,6 +1256,7 @@ proptest! {
             let mut bytes = data(first, count);
             let at = at % bytes.len();
             bytes[at] = value;
+            let bytes = undamaged(&bytes);
             let line = if is_a { Line::A } else { Line::B };
             bench.now += 30_000;
             bench.arbiter.handle_datagram(line, &bytes, bench.now, &mut Count);

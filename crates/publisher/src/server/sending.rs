@@ -4,13 +4,16 @@ use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use tickcast_protocol::{Snapshot, Store};
-use tickcast_wire::{Reply, TICK_BYTES, Tick};
+use tickcast_wire::{BLOCK_ROWS, Block, Fingerprint, Reply, TICK_BYTES, Tick};
 use zerocopy::IntoBytes;
 
-/// The most bytes handed to a client's socket in one turn, so that all have theirs.
-const TURN_BYTES: usize = 64 * 1024;
+/// The bytes that a client has to take, so that it counts as alive. In one turn its socket gets no
+/// more than a block, so that all clients have theirs.
+const TURN_BYTES: u64 = 64 * 1024;
 
 const REPLY_BYTES: u64 = size_of::<Reply>() as u64;
+const HEAD_BYTES: u64 = size_of::<Block>() as u64;
+const BLOCK_BYTES: u64 = HEAD_BYTES + (BLOCK_ROWS * TICK_BYTES) as u64;
 
 /// What follows a reply.
 #[derive(Debug)]
@@ -54,10 +57,12 @@ impl Sending {
     }
 
     fn size(&self) -> u64 {
-        REPLY_BYTES + self.reply.count() * TICK_BYTES as u64
+        let count = self.reply.count();
+        let heads = count.div_ceil(BLOCK_ROWS as u64) * HEAD_BYTES;
+        REPLY_BYTES + heads + count * TICK_BYTES as u64
     }
 
-    /// Bytes of ticks that were not sent.
+    /// Bytes of ticks, with what stands before their blocks, that were not sent.
     pub(crate) fn unsent(&self) -> u64 {
         (self.size() - self.sent).min(self.size() - REPLY_BYTES)
     }
@@ -71,10 +76,10 @@ impl Sending {
 
     /// How many whole turns were sent so far.
     pub(crate) const fn turns(&self) -> u64 {
-        self.sent / TURN_BYTES as u64
+        self.sent / TURN_BYTES
     }
 
-    /// Sends what the socket takes, at most a turn of it, and gives how much that was; 0 when the
+    /// Sends what the socket takes, at most a block, and gives how much that was; 0 when the
     /// socket takes nothing now.
     pub(crate) fn send(
         &mut self,
@@ -84,13 +89,23 @@ impl Sending {
         let reply_sent = self.sent.min(REPLY_BYTES) as usize;
         let reply = &self.reply.as_bytes()[reply_sent..];
         let body_sent = self.sent.saturating_sub(REPLY_BYTES);
-        let (head, tail) = self.rows(body_sent / TICK_BYTES as u64, store)?;
+        let first = body_sent / BLOCK_BYTES * BLOCK_ROWS as u64;
+        let block_sent = body_sent % BLOCK_BYTES;
+        let rows_sent = block_sent.saturating_sub(HEAD_BYTES);
+        let (rows, wrapped) = self.rows(first + rows_sent / TICK_BYTES as u64, store)?;
+        let whole_head;
+        let head = if block_sent < HEAD_BYTES && !rows.is_empty() {
+            whole_head = self.head(first, rows, wrapped);
+            &whole_head.as_bytes()[block_sent as usize..]
+        } else {
+            &[]
+        };
         // A tick may have been sent in part: the rest of it comes first.
-        let head = head
+        let rows = rows
             .as_bytes()
-            .get((body_sent % TICK_BYTES as u64) as usize..)
+            .get((rows_sent % TICK_BYTES as u64) as usize..)
             .unwrap_or_default();
-        let slices = [reply, head, tail.as_bytes()].map(IoSlice::new);
+        let slices = [reply, head, rows, wrapped.as_bytes()].map(IoSlice::new);
         loop {
             match socket.write_vectored(&slices) {
                 Ok(0) => return Err(SendingError::Socket),
@@ -105,14 +120,21 @@ impl Sending {
         }
     }
 
-    /// The rows from `row` on, a turn of them.
+    /// What stands before the block of these rows.
+    fn head(&self, first: u64, rows: &[Tick], wrapped: &[Tick]) -> Block {
+        let count = (rows.len() + wrapped.len()) as u32;
+        let fingerprint = Fingerprint::of_both(rows, wrapped);
+        Block::new(self.reply.id(), first, count, fingerprint)
+    }
+
+    /// The rows from `row` to the end of its block.
     fn rows<'a>(
         &'a self,
         row: u64,
         store: &'a Store,
     ) -> Result<(&'a [Tick], &'a [Tick]), SendingError> {
-        let left = self.reply.count() - row;
-        let count = left.min((TURN_BYTES / TICK_BYTES) as u64);
+        let left_in_block = BLOCK_ROWS as u64 - row % BLOCK_ROWS as u64;
+        let count = left_in_block.min(self.reply.count() - row);
         match &self.body {
             Body::None => Ok((&[], &[])),
             Body::Store { first_seq } => store
@@ -185,7 +207,7 @@ mod tests {
             widths: vec![64],
             turn: 0,
         };
-        for _ in 0..5 {
+        for _ in 0..6 {
             assert_eq!(sending.send(&mut socket, &store).unwrap(), 64);
         }
         publish(&mut store, 4);
@@ -202,8 +224,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_byte_once_through_any_narrow_socket(
-            published in 1u64..120,
-            size in 1usize..80,
+            published in prop_oneof![1u64..120, 2_000u64..2_100],
+            size in prop_oneof![1usize..80, 1_020usize..2_100],
             mut widths in proptest::collection::vec(0usize..200, 1..6),
         ) {
             widths.push(61);
@@ -215,9 +237,14 @@ mod tests {
                 sending.send(&mut socket, &store).unwrap();
             }
             let (head, tail) = store.range(first, count).unwrap();
-            let rows = [head.as_bytes(), tail.as_bytes()].concat();
-            prop_assert_eq!(&socket.taken[..64], sending.reply.as_bytes());
-            prop_assert_eq!(&socket.taken[64..], &rows[..]);
+            let rows = [head, tail].concat();
+            let mut expected = sending.reply.as_bytes().to_vec();
+            for (at, rows) in rows.chunks(BLOCK_ROWS).enumerate() {
+                let before = (at * BLOCK_ROWS) as u64;
+                let block = Block::new(9, before, rows.len() as u32, Fingerprint::of(rows));
+                expected.extend([block.as_bytes(), rows.as_bytes()].concat());
+            }
+            prop_assert!(socket.taken == expected);
         }
     }
 }

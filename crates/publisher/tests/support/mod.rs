@@ -10,7 +10,8 @@ use tickcast_net::{Interface, SendConfig};
 use tickcast_protocol::ResponderLimits;
 use tickcast_publisher::{PublisherConfig, RecoveryConfig, Source, SourceError, Speed, Supply};
 use tickcast_wire::{
-    Quote, Reply, ReplyStatus, Request, RequestKind, Side, TICK_BYTES, Tick, Trade,
+    BLOCK_ROWS, Block, Quote, Reply, ReplyStatus, Request, RequestKind, Side, TICK_BYTES, Tick,
+    Trade,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -131,9 +132,19 @@ impl Client {
         self.stream.read_exact(&mut reply).unwrap();
         let reply = Reply::read_from_bytes(&reply).unwrap();
         let status = reply.check(request).unwrap();
-        let mut rows = vec![0; reply.count() as usize * TICK_BYTES];
-        self.stream.read_exact(&mut rows).unwrap();
-        let ticks = <[Tick]>::ref_from_bytes(&rows).unwrap().to_vec();
+        let count = reply.count() as usize;
+        let mut ticks = Vec::new();
+        while ticks.len() < count {
+            let mut block = [0; 64];
+            self.stream.read_exact(&mut block).unwrap();
+            let mut rows = vec![0; (count - ticks.len()).min(BLOCK_ROWS) * TICK_BYTES];
+            self.stream.read_exact(&mut rows).unwrap();
+            let rows = <[Tick]>::ref_from_bytes(&rows).unwrap();
+            let block = Block::read_from_bytes(&block).unwrap();
+            let checked = block.check(request.id(), ticks.len() as u64, rows);
+            assert_eq!(checked, Ok(()));
+            ticks.extend_from_slice(rows);
+        }
         (status, reply, ticks)
     }
 

@@ -14,8 +14,8 @@ use tickcast_subscriber::{
     Strategy, Subscriber, SubscriberConfig, ThreadConfig,
 };
 use tickcast_wire::{
-    Digest, Flags, PacketHeader, PreviousSession, Quote, Reply, ReplyStatus, Request, RequestKind,
-    Tick, Venue,
+    BLOCK_ROWS, Block, Digest, Fingerprint, Flags, PacketHeader, PreviousSession, Quote, Reply,
+    ReplyStatus, Request, RequestKind, Tick, Venue,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -32,12 +32,15 @@ pub fn tick(session: u64, seq: u64) -> Tick {
 
 /// A packet of a session as it lies on the wire.
 pub fn packet(header: PacketHeader) -> Vec<u8> {
-    let header = header.with_ts_sent(header.session());
-    let mut bytes = Vec::from(header.as_bytes());
-    for seq in header.first_seq()..header.next_seq() {
-        bytes.extend_from_slice(tick(header.session(), seq).as_bytes());
-    }
-    bytes
+    let seqs = header.first_seq()..header.next_seq();
+    let ticks: Vec<Tick> = seqs.map(|seq| tick(header.session(), seq)).collect();
+    packet_of(header.with_ts_sent(header.session()), &ticks)
+}
+
+/// A packet of any header and ticks, with the checksum of both.
+pub fn packet_of(header: PacketHeader, ticks: &[Tick]) -> Vec<u8> {
+    let checksum = header.checksum(Fingerprint::of(ticks));
+    [header.as_bytes(), ticks.as_bytes(), &checksum].concat()
 }
 
 /// The sending side of two lines with groups of their own, driven by the test.
@@ -287,7 +290,17 @@ pub fn serve(mut answer: impl Answer) -> SocketAddr {
 
 /// Writes a reply and these rows; false, as for a client that is gone, if that fails.
 pub fn reply(stream: &mut TcpStream, header: Reply, rows: &[Tick]) -> bool {
-    stream.write_all(header.as_bytes()).is_ok() && stream.write_all(rows.as_bytes()).is_ok()
+    stream.write_all(header.as_bytes()).is_ok() && blocks(stream, &header, 0, rows)
+}
+
+/// Writes these rows of a reply, which come after `before` others.
+pub fn blocks(stream: &mut TcpStream, header: &Reply, before: u64, rows: &[Tick]) -> bool {
+    let mut befores = (before..).step_by(BLOCK_ROWS);
+    rows.chunks(BLOCK_ROWS).all(|rows| {
+        let (before, count) = (befores.next().unwrap(), rows.len() as u32);
+        let block = Block::new(header.id(), before, count, Fingerprint::of(rows));
+        stream.write_all(block.as_bytes()).is_ok() && stream.write_all(rows.as_bytes()).is_ok()
+    })
 }
 
 /// The answer of a sound server to a retransmit.

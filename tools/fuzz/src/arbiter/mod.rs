@@ -10,6 +10,7 @@ use zerocopy::IntoBytes;
 pub use self::witness::{Truth, Witness};
 pub use self::world::{Answer, Event, World};
 use crate::input::Input;
+use crate::valid;
 
 /// Most events of one input.
 const EVENTS: usize = 200;
@@ -98,10 +99,11 @@ fn garbage(input: &mut Input<'_>, session: u64, first: u64) -> Vec<u8> {
     }
     let header =
         PacketHeader::data(session, input.below(5) as u16, first, 1).with_ts_sent(1_000_000);
-    let mut bytes = [header.as_bytes(), Truth::tick(session, first).as_bytes()].concat();
+    let tick = Truth::tick(session, first);
+    let mut bytes = [header.as_bytes(), tick.as_bytes(), &[0; 8]].concat();
     let at = usize::from(input.byte()) % bytes.len();
     bytes[at] ^= input.byte();
-    bytes
+    valid::as_packet(&bytes)
 }
 
 fn answer(input: &mut Input<'_>, session: u64) -> Answer {

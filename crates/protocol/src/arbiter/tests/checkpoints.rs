@@ -14,7 +14,7 @@ fn digest(count: u64) -> Digest {
 
 fn with_digest(mut packet: Vec<u8>, digest: Digest) -> Vec<u8> {
     packet[40..48].copy_from_slice(&digest.value().to_le_bytes());
-    packet
+    undamaged(&packet)
 }
 
 /// Packets that say the digest of all before them.
@@ -61,9 +61,9 @@ fn another_session_and_another_channel_say_nothing() {
     let mut bench = Bench::from_start();
     bench.a(&data(1, 3));
     let older = PacketHeader::heartbeat(SESSION - 1, 0, 4).with_digest(digest(3));
-    assert_eq!(bench.a(older.with_ts_sent(SESSION).as_bytes()), "");
+    assert_eq!(bench.a(&older.with_ts_sent(SESSION).to_packet()), "");
     let other = PacketHeader::heartbeat(SESSION, 7, 4).with_digest(digest(3));
-    assert_eq!(bench.a(other.with_ts_sent(SESSION).as_bytes()), "");
+    assert_eq!(bench.a(&other.with_ts_sent(SESSION).to_packet()), "");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn the_next_session_says_the_digest_of_this_one() {
                 last_seq,
                 digest: said,
             });
-        [header.as_bytes(), published(1).as_bytes()].concat()
+        packet(header, &[published(1)])
     };
     let started = "session 1001 from 1 after Some((1000, 2))\nA 1..=1\n";
     let mut bench = Bench::from_start();
