@@ -67,16 +67,17 @@ impl Strategy for Measure {
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
-    if let [_, role, server] = &arguments[..]
+    if let [_, role, server, most] = &arguments[..]
         && role == "attackers"
     {
-        return attack(server.parse().expect("an address"));
+        let most = most.parse().expect("a number");
+        return attack(server.parse().expect("an address"), most);
     }
     let short = arguments.iter().any(|argument| argument == "--test");
-    let (rounds, each) = if short {
-        (1, Duration::from_millis(300))
+    let (rounds, each, connections) = if short {
+        (1, Duration::from_millis(300), 100)
     } else {
-        (5, Duration::from_secs(5))
+        (5, Duration::from_secs(5), CONNECTIONS)
     };
 
     let interface = Interface::loopback().expect("loopback");
@@ -113,7 +114,7 @@ fn main() {
     sleep(each);
     for _ in 0..rounds {
         measured(QUIET);
-        let mut attackers = attackers(server);
+        let mut attackers = attackers(server, connections);
         measured(ATTACK);
         attackers.kill().expect("SIGKILL");
         attackers.wait().expect("its end");
@@ -155,10 +156,10 @@ fn main() {
 }
 
 /// Starts this program as the attackers, and waits until all have connected.
-fn attackers(server: SocketAddr) -> Child {
+fn attackers(server: SocketAddr, connections: usize) -> Child {
     let program = env::current_exe().expect("this program");
     let mut child = Command::new(program)
-        .args(["attackers", &server.to_string()])
+        .args(["attackers", &server.to_string(), &connections.to_string()])
         .stdout(Stdio::piped())
         .spawn()
         .expect("a process");
@@ -170,9 +171,9 @@ fn attackers(server: SocketAddr) -> Child {
 }
 
 /// Attacks until it is killed.
-fn attack(server: SocketAddr) {
-    let allowed = raise_open_files(CONNECTIONS as u64 + 100);
-    let most = CONNECTIONS.min(allowed.saturating_sub(100) as usize);
+fn attack(server: SocketAddr, most: usize) {
+    let allowed = raise_open_files(most as u64 + 100);
+    let most = most.min(allowed.saturating_sub(100) as usize);
     let mut clients: Vec<Option<TcpStream>> = (0..most).map(|_| None).collect();
     for round in 0.. {
         for (at, client) in clients.iter_mut().enumerate() {

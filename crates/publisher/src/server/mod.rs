@@ -68,6 +68,10 @@ const DEPARTING_NS: u64 = 1_000_000_000;
 /// Bytes that the kernel may hold of what a client sends: many requests, and any handshake.
 const RECEIVE_BUFFER: usize = 16 * 1024;
 
+/// Connections that wait to be accepted: with a full queue new ones are lost, and tried again only
+/// after a second.
+const WAITING_CONNECTIONS: i32 = 4096;
+
 /// Files that a process with a publisher has open besides its clients.
 const OTHER_FILES: u64 = 256;
 
@@ -122,7 +126,7 @@ impl Server {
     ) -> io::Result<Server> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(config.listen)?;
-        bound_buffers(&listener, config.clients.send_buffer)?;
+        prepare_socket(&listener, config.clients.send_buffer)?;
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)?;
         let (limits, now) = (config.clients, monotonic_ns());
@@ -392,13 +396,15 @@ impl Server {
     }
 }
 
-/// Bounds what the kernel holds for a client, which would otherwise be megabytes for one that never
+/// Sets how many connections may wait, and bounds what the kernel holds for a client, which would otherwise be megabytes for one that never
 /// reads. Accepted sockets inherit it.
-fn bound_buffers(listener: &TcpListener, send_buffer: usize) -> io::Result<()> {
+fn prepare_socket(listener: &TcpListener, send_buffer: usize) -> io::Result<()> {
     let socket = SockRef::from(listener);
     // The kernel doubles what it is asked for.
     socket.set_send_buffer_size(send_buffer / 2)?;
-    socket.set_recv_buffer_size(RECEIVE_BUFFER / 2)
+    socket.set_recv_buffer_size(RECEIVE_BUFFER / 2)?;
+    // Listening again only makes the queue longer.
+    socket.listen(WAITING_CONNECTIONS)
 }
 
 /// Says what whoever starts a server should know.
