@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use thiserror::Error;
-use tickcast_wire::{Reply, ReplyStatus, Request};
+use tickcast_wire::{Block, Reply, ReplyStatus, Request, Tick};
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::tls::ClientTls;
@@ -15,16 +15,24 @@ use crate::tls::ClientTls;
 /// The first byte of a reply in plain text. What comes over TLS begins with another.
 const PLAIN_TEXT: u8 = b'T';
 
-/// Why there is no connection, or no longer.
+/// Why there is no connection to a recovery server, or no longer.
 #[derive(Debug, Error)]
-pub(crate) enum ConnectionError {
+pub enum ConnectionError {
+    /// It cannot be reached, broke off, was too slow, or answered what was not asked.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// It is not the one that the certificate authority knows.
     #[error("{0}")]
     Tls(#[from] rustls::Error),
     /// The server says why it does not serve this connection.
     #[error("the server refuses the connection: {}", reason(*status))]
-    Refused { status: ReplyStatus, detail: u64 },
+    Refused {
+        /// What it says.
+        status: ReplyStatus,
+        /// What belongs to it, see [`ReplyStatus`].
+        detail: u64,
+    },
+    /// It speaks plain text.
     #[error("the server does not speak TLS; give it a certificate, or subscribe without TLS")]
     NoTls,
 }
@@ -82,6 +90,49 @@ impl Connection {
             }
         }
         Ok(connection)
+    }
+
+    /// Reads the reply to a request, but for the ticks that follow it.
+    ///
+    /// # Errors
+    /// When it does not come, answers something else or for another session, or says why the server
+    /// does not serve this connection.
+    pub(crate) fn read_reply(
+        &mut self,
+        patience: Duration,
+        request: &Request,
+    ) -> Result<(ReplyStatus, Reply), ConnectionError> {
+        let mut reply = Reply::new_zeroed();
+        self.read_within(patience, reply.as_mut_bytes())?;
+        let status = reply.check(request).map_err(io::Error::other)?;
+        if status == ReplyStatus::Denied || reply.rejection_status().is_some() {
+            let detail = reply.detail();
+            return Err(ConnectionError::Refused { status, detail });
+        }
+        // Ticks of another session carry the same seqs and would pass for those asked for.
+        if status == ReplyStatus::Ok && reply.session() != request.session() {
+            let error = io::Error::other("the server answers for another session");
+            return Err(error.into());
+        }
+        Ok((status, reply))
+    }
+
+    /// Reads the next block of the reply to request `id`, after `before` others of its ticks, unless
+    /// nothing is left of it. `patience` is for what stands before them, and again for the ticks.
+    pub(crate) fn read_block(
+        &mut self,
+        patience: Duration,
+        id: u64,
+        before: u64,
+        ticks: &mut [Tick],
+    ) -> io::Result<()> {
+        if ticks.is_empty() {
+            return Ok(());
+        }
+        let mut block = Block::new_zeroed();
+        self.read_within(patience, block.as_mut_bytes())?;
+        self.read_within(patience, ticks.as_mut_bytes())?;
+        block.check(id, before, ticks).map_err(io::Error::other)
     }
 
     /// Fills `bytes` within `patience`, however the server spreads them.

@@ -69,10 +69,12 @@ mod receive;
 mod recovery;
 mod sessions;
 mod stats;
+mod store_reader;
 mod strategy;
 mod subscriber;
 mod tls;
 
+pub use connection::ConnectionError;
 pub use error::StartError;
 pub use event::{Conflated, Event, Incomplete, Origin, SessionStart, Stamps};
 pub use faults::LineFaults;
@@ -80,6 +82,7 @@ pub use image::{ImageStats, NoImage};
 pub use overflow::{MAX_QUEUE_LINES, OverflowPolicy, ReaderConfig};
 pub use reader::TickReader;
 pub use stats::{ReceiveBuffers, Stats};
+pub use store_reader::{StoreReader, Stored};
 pub use strategy::{Account, Outcome, Strategy};
 pub use subscriber::{
     Attached, Stopped, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,

@@ -14,9 +14,9 @@ use tickcast_net::ThreadError;
 use tickcast_net::thread::spawn_named;
 use tickcast_protocol::Recovered;
 use tickcast_wire::{
-    BLOCK_ROWS, Block, Clear, Digest, Reply, ReplyStatus, Request, RequestKind, Tick, Venue,
+    BLOCK_ROWS, Clear, Digest, Reply, ReplyStatus, Request, RequestKind, Tick, Venue,
 };
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::IntoBytes;
 
 use crate::connection::{Connection, ConnectionError};
 use crate::tls::ClientTls;
@@ -318,27 +318,17 @@ impl RecoveryClient {
         };
         let mut written = write();
         for request in asked {
-            let mut reply = Reply::new_zeroed();
-            let read = connection.read_within(PATIENCE, reply.as_mut_bytes());
-            if let Err(error) = read {
+            let (status, reply) = match connection.read_reply(PATIENCE, request) {
                 // A server that closed before it was asked has said why, if at all.
-                return Err(std::mem::replace(&mut written, Ok(()))
-                    .err()
-                    .unwrap_or(error)
-                    .into());
-            }
-            let status = reply.check(request).map_err(io::Error::other)?;
-            let detail = reply.detail();
-            if status == ReplyStatus::Ok {
-                // Ticks of another session carry the same seqs and would pass for those asked for.
-                if reply.session() != request.session() {
-                    let error = io::Error::other("the server answers for another session");
-                    return Err(error.into());
+                Err(ConnectionError::Io(_)) if written.is_err() => {
+                    return std::mem::replace(&mut written, Ok(())).map_err(Into::into);
                 }
+                reply => reply?,
+            };
+            if status == ReplyStatus::Ok {
                 self.take_ticks(&mut connection, request, &reply)?;
-            } else if status == ReplyStatus::Denied || reply.rejection_status().is_some() {
-                return Err(ConnectionError::Refused { status, detail });
             } else {
+                let detail = reply.detail();
                 tracing::debug!(?status, detail, "recovery request refused");
                 let id = request.id();
                 self.answer(What::Refused { id, status, detail });
@@ -416,7 +406,8 @@ impl RecoveryClient {
             return Err(io::Error::other("the subscriber stops"));
         };
         let id = what.id();
-        if let Err(error) = read_block(connection, id, before, &mut chunk.ticks[..len]) {
+        let ticks = &mut chunk.ticks[..len];
+        if let Err(error) = connection.read_block(PATIENCE, id, before, ticks) {
             let _ = self.shared.free.push(chunk);
             return Err(error);
         }
@@ -452,20 +443,4 @@ impl RecoveryClient {
         }
         None
     }
-}
-
-/// Reads the next block of the reply to request `id`, unless nothing is left of it.
-fn read_block(
-    connection: &mut Connection,
-    id: u64,
-    before: u64,
-    ticks: &mut [Tick],
-) -> io::Result<()> {
-    if ticks.is_empty() {
-        return Ok(());
-    }
-    let mut block = Block::new_zeroed();
-    connection.read_within(PATIENCE, block.as_mut_bytes())?;
-    connection.read_within(PATIENCE, ticks.as_mut_bytes())?;
-    block.check(id, before, ticks).map_err(io::Error::other)
 }

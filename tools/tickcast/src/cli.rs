@@ -11,6 +11,7 @@ use crate::demo::DemoArgs;
 use crate::output::Target;
 use crate::publish::PublishArgs;
 use crate::subscribe::SubscribeArgs;
+use crate::verify::VerifyArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +19,7 @@ Examples:
   tickcast publish market.ticks --speed 10x
   tickcast subscribe --strategy board
   tickcast inspect market.ticks
+  tickcast verify recording.ticks
   tickcast convert capture.pcapng.gz capture.ticks
   tickcast generate market.ticks --ticks 1000000 --seed 7
 
@@ -25,7 +27,7 @@ Exit codes:
   0    done, nothing lost
   1    failed: the last line of stderr says why
   2    the command line is wrong: the message names the flag and what was expected
-  3    ticks were lost, and the output names them
+  3    ticks were lost or are missing, and the output names them
   130  stopped by Ctrl-C or SIGTERM
 
 Results go to stdout, everything else to stderr. With --json every result is one line, an object.";
@@ -54,6 +56,8 @@ pub enum Command {
     Subscribe(SubscribeArgs),
     /// Show what a tick file holds.
     Inspect(InspectArgs),
+    /// Hold a recording against what the publisher keeps, byte for byte.
+    Verify(VerifyArgs),
     /// Turn a tick file of any readable format into a .ticks or .csv file.
     Convert(ConvertArgs),
     /// Make a tick file from a synthetic market.

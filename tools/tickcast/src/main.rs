@@ -19,6 +19,7 @@ mod security;
 mod show;
 mod strategies;
 mod subscribe;
+mod verify;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -34,7 +35,7 @@ use crate::cli::{Cli, Command};
 pub enum Outcome {
     /// Done, nothing lost.
     Done,
-    /// Ticks were lost, and named.
+    /// Ticks were lost or are missing, and named.
     Lost,
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted,
@@ -73,6 +74,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Completions(args) => {

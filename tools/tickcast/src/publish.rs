@@ -28,6 +28,7 @@ Examples:
   tickcast publish market.ticks
   tickcast publish session.itch --speed 10x
   tickcast publish market.ticks --speed max --flow-control 1
+  tickcast publish market.ticks --linger 1h
   tickcast publish market.ticks --interface eth0 --recovery 192.168.1.5:14000 --ttl 4
   tickcast publish market.ticks --interface eth1 --interface-b eth2 --recovery 10.0.3.1:14000
   tickcast publish market.ticks --recovery 0.0.0.0:14000 --recovery-allow 192.168.1.0/24
@@ -35,7 +36,7 @@ Examples:
     --recovery-key key.pem --recovery-token token
 
 Ctrl-C ends the session cleanly: the end is announced on both lines, and what subscribers missed
-can still be asked for during --linger.";
+can still be asked for during --linger, and recordings can be compared by `tickcast verify`.";
 
 /// How often the publisher is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -128,7 +129,8 @@ pub struct PublishArgs {
     #[arg(long, value_name = "TICKS", allow_hyphen_values = true, default_value_t = FlowControl::default().window, value_parser = value_parser!(u64).range(1..), requires = "flow_control", help_heading = "Replay")]
     window: u64,
 
-    /// How long the end of the session is repeated and recovery stays possible.
+    /// How long the end of the session is repeated and recovery stays possible; under flow control
+    /// no longer than until all subscribers have everything.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "2s", value_parser = humantime::parse_duration)]
     linger: Duration,
 

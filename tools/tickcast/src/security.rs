@@ -1,5 +1,5 @@
-//! Who may use the recovery channel, and how each end knows the other: options of `publish` and
-//! `subscribe`.
+//! Who may use the recovery channel, and how each end knows the other: options of `publish`,
+//! `subscribe` and `verify`.
 
 use std::fs::Metadata;
 use std::net::IpAddr;

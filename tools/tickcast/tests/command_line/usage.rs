@@ -2,7 +2,7 @@
 
 use crate::{fails, stderr, stdout, tickcast};
 
-const COMMANDS: [&str; 4] = ["inspect", "convert", "generate", "completions"];
+const COMMANDS: [&str; 5] = ["inspect", "verify", "convert", "generate", "completions"];
 
 #[test]
 fn help_teaches() {

@@ -18,5 +18,6 @@ mod state;
 mod stories;
 mod strategies;
 mod tls;
+mod verify;
 mod veth;
 mod wrong;
