@@ -270,7 +270,7 @@ impl Run {
 fn run(ticks: u64, speed: Speed, drop: [f64; 2]) -> Result<Run, Failure> {
     let publisher = publish(ticks, speed, Some(flow_control(speed)))?;
     let mut config = subscribe(&publisher)?;
-    config.faults = drop.map(|drop| LineFaults { drop });
+    config.faults = drop.map(LineFaults::drop);
     let mut builder = SubscriberBuilder::new(config);
     let attached = builder.attach_inline(Checksum::default());
     let mut subscriber = builder.start()?;

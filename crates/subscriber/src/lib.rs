@@ -77,7 +77,7 @@ mod tls;
 pub use connection::ConnectionError;
 pub use error::StartError;
 pub use event::{Conflated, Event, Incomplete, Origin, SessionStart, Stamps};
-pub use faults::LineFaults;
+pub use faults::{FaultCounters, LineFaults};
 pub use image::{ImageStats, NoImage};
 pub use overflow::{MAX_QUEUE_LINES, OverflowPolicy, ReaderConfig};
 pub use reader::TickReader;

@@ -94,7 +94,7 @@ impl ReceiveLoop {
             let did_work = self.step();
             let (lines, arbiter, recovery) = (&self.lines, &self.arbiter, &self.recovery);
             self.idler.wait(did_work, || {
-                park(lines, patience(arbiter, recovery.as_ref()));
+                park(lines, patience(lines, arbiter, recovery.as_ref()));
             });
         }
         self.publish_stats(monotonic_ns());
@@ -107,6 +107,7 @@ impl ReceiveLoop {
         let mut did_work = false;
         for input in &mut self.lines {
             did_work |= receive(input, &mut self.arbiter, &mut self.output, &mut self.stats);
+            did_work |= release_held(input, &mut self.arbiter, &mut self.output);
         }
         let now = monotonic_ns();
         did_work |= self.take_recovered(now);
@@ -155,7 +156,7 @@ impl ReceiveLoop {
         self.stats.ended = self.output.shared.end_line.load(Ordering::Relaxed) != RUNNING;
         for input in &mut self.lines {
             let line = input.line as usize;
-            self.stats.injected[line] = input.faults.dropped();
+            self.stats.faults[line] = input.faults.counters();
             // Also counts what was dropped without a datagram after it.
             if let Ok(dropped) = input.receiver.dropped() {
                 self.stats.kernel_dropped[line] = dropped;
@@ -196,30 +197,50 @@ fn receive(
     if datagrams.bytes.is_empty() {
         arbiter.handle_datagram(line, &[], now, output);
     }
+    let mut pass = |bytes: &[u8], stamps| {
+        output.stamps = stamps;
+        arbiter.handle_datagram(line, bytes, now, output);
+    };
     for bytes in &datagrams {
-        if input.faults.drops() {
-            continue;
-        }
         let sent = PacketHeader::ref_from_prefix(bytes).map_or(0, |(header, _)| header.ts_sent());
-        output.stamps = Stamps {
+        let stamps = Stamps {
             sent,
             kernel,
             read,
             push: 0,
             pop: 0,
         };
-        arbiter.handle_datagram(line, bytes, now, output);
+        if input.faults.is_active() {
+            input.faults.take(bytes, stamps, now, &mut pass);
+        } else {
+            pass(bytes, stamps);
+        }
     }
     true
 }
 
+/// Takes in what was held back on purpose and is due; false if nothing was.
+#[inline]
+fn release_held(input: &mut LineInput, arbiter: &mut Arbiter, output: &mut Output) -> bool {
+    if !input.faults.is_active() {
+        return false;
+    }
+    let (line, now) = (input.line, monotonic_ns());
+    input.faults.release(now, &mut |bytes, stamps| {
+        output.stamps = stamps;
+        arbiter.handle_datagram(line, bytes, now, output);
+    })
+}
+
 /// How long nothing but a packet can give the receive thread something to do.
-fn patience(arbiter: &Arbiter, recovery: Option<&RecoveryLink>) -> Duration {
+fn patience(lines: &[LineInput], arbiter: &Arbiter, recovery: Option<&RecoveryLink>) -> Duration {
     if recovery.is_some_and(RecoveryLink::is_asked) {
         return PARK_HEALING;
     }
     let left = |at: u64| Duration::from_nanos(at.saturating_sub(monotonic_ns()));
-    arbiter.next_deadline().map_or(PARK, left).min(PARK)
+    let held = lines.iter().filter_map(|input| input.faults.next_due());
+    let due = arbiter.next_deadline().into_iter().chain(held).min();
+    due.map_or(PARK, left).min(PARK)
 }
 
 #[cold]

@@ -31,6 +31,8 @@ const REQUESTS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest time that a server that refuses the connection is left alone, whatever it says.
 const LEFT_ALONE: Duration = Duration::from_secs(1);
+/// A channel that fails and works again many times a second is told of no more often than this.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Rows that a snapshot may have at most, whatever the server announces: 4 GiB.
 const SNAPSHOT_ROWS_MAX: u64 = 1 << 26;
 
@@ -209,6 +211,10 @@ struct RecoveryClient {
     refused: Option<(ReplyStatus, Instant)>,
     /// The last exchange failed. Only changes are logged: a dead server fails all the time.
     is_failing: bool,
+    /// The log says that it fails.
+    is_told: bool,
+    /// When the log last said so.
+    told_at: Option<Instant>,
 }
 
 /// Starts the recovery thread; it works until the link is dropped.
@@ -236,6 +242,8 @@ pub(crate) fn start_recovery(
         connection: None,
         refused: None,
         is_failing: false,
+        is_told: false,
+        told_at: None,
     };
     let handle = spawn_named("tc-recover", None, move || client.run())?;
     let link = RecoveryLink {
@@ -274,18 +282,23 @@ impl RecoveryClient {
         }
         let mut answered = 0;
         let outcome = self.exchange(asked, &mut answered);
-        if answered > 0 && std::mem::take(&mut self.is_failing) {
-            tracing::warn!(server = %self.server, "recovery works again");
+        if answered > 0 {
+            self.is_failing = false;
+            if std::mem::take(&mut self.is_told) {
+                tracing::warn!(server = %self.server, "recovery works again");
+            }
         }
         if let Err(error) = outcome {
             if self.is_closed() {
                 return;
             }
-            if !self.is_failing {
+            let is_news = !std::mem::replace(&mut self.is_failing, true);
+            if is_news && self.told_at.is_none_or(|told| told.elapsed() > TELL_EVERY) {
                 tracing::warn!(server = %self.server, %error,
                     "recovery failed; it is tried again and again");
+                self.is_told = true;
+                self.told_at = Some(Instant::now());
             }
-            self.is_failing = true;
             self.connection = None;
             let rest = &asked[answered..];
             if let ConnectionError::Refused { status, detail } = error {

@@ -3,6 +3,8 @@
 use tickcast_net::BufferSize;
 use tickcast_protocol::Counters;
 
+use crate::faults::FaultCounters;
+
 /// What a subscriber counted, as of a moment ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
@@ -20,8 +22,8 @@ pub struct Stats {
     pub cut_off: [u64; 2],
     /// Receive calls that failed for another reason than nothing being there.
     pub receive_errors: [u64; 2],
-    /// Packets dropped on purpose, see [`LineFaults`](crate::LineFaults).
-    pub injected: [u64; 2],
+    /// What was done to the packets of lines A and B on purpose.
+    pub faults: [FaultCounters; 2],
     /// Connections made to the recovery server.
     pub recovery_connects: u64,
     /// Connections to the recovery server that failed.

@@ -1,26 +1,27 @@
 //! `tickcast demo`: publisher, network, subscriber and strategies in one process.
 
+mod relay;
 mod report;
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::error::ErrorKind;
 use clap::{Args, value_parser};
 use tickcast_net::{BufferSize, Group, Interface, ReceiveConfig, SendConfig};
 use tickcast_publisher::{
     FlowControl, InMemory, Prefetched, Publisher, PublisherConfig, PublisherHandle, Speed,
 };
 use tickcast_subscriber::{
-    Attached, LineFaults, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
+    Attached, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::Tick;
 
-use crate::feed::{IdleArgs, OverflowArgs, Share, interface};
+use crate::faults::{self, FaultArgs};
+use crate::feed::{IdleArgs, OverflowArgs, interface};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
@@ -28,11 +29,15 @@ use crate::show::{self, BOLD};
 use crate::strategies::Checksum;
 use crate::{Outcome, progress};
 
+use self::relay::{RecoveryFaults, Relay};
+
 const HELP: &str = "\
 Examples:
   tickcast demo
   tickcast demo --input capture.pcapng.gz --speed max
   tickcast demo --drop-a 5% --drop-b 5% --strategies 3
+  tickcast demo --fault-a drop=10%,burst=44,dup=2% --fault-b reorder=5%,delay=1ms,corrupt=0.1%
+  tickcast demo --drop-a 5% --drop-b 5% --fault-recovery refuse=20%,die=10%,garbage=5% --seed 7
   tickcast demo --speed max --ticks 20000000
   tickcast demo --speed max --overflow latest=1000
 
@@ -82,25 +87,15 @@ pub struct DemoArgs {
     #[arg(long)]
     inline: bool,
 
-    /// Drop this share of the packets that arrive on line A.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_hyphen_values = true,
-        default_value = "0%"
-    )]
-    drop_a: Share,
+    #[command(flatten)]
+    faults: FaultArgs,
 
-    /// Drop this share of the packets that arrive on line B.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_hyphen_values = true,
-        default_value = "0%"
-    )]
-    drop_b: Share,
+    /// What the recovery server does to requests on purpose, as in
+    /// refuse=20%,stall=1%,die=10%,garbage=5%
+    #[arg(long, value_name = "FAULTS", help_heading = "Faults")]
+    fault_recovery: Option<RecoveryFaults>,
 
-    /// The seed of the synthetic market and of the drops.
+    /// The seed of the synthetic market and of all faults.
     #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = SyntheticConfig::default().seed)]
     seed: u64,
 
@@ -156,15 +151,7 @@ impl DemoArgs {
     /// # Errors
     /// When both lines drop everything.
     pub fn check(&self) -> Result<(), clap::Error> {
-        if [self.drop_a, self.drop_b] != [Share(1.0); 2] {
-            return Ok(());
-        }
-        let mut command = DemoArgs::augment_args(clap::Command::new("tickcast demo"));
-        Err(command.error(
-            ErrorKind::ArgumentConflict,
-            "--drop-a and --drop-b are both 100%: nothing would arrive; let one line through, \
-             if only a little of it",
-        ))
+        self.faults.check::<DemoArgs>("tickcast demo")
     }
 }
 
@@ -175,6 +162,8 @@ struct Running {
     strategies: Vec<Attached<Checksum>>,
     alert: Alert,
     lines: [Group; 2],
+    /// Before the recovery server, if that is to misbehave.
+    relay: Option<Relay>,
 }
 
 /// Runs the command.
@@ -193,21 +182,24 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
         publisher,
         subscriber,
         strategies,
+        relay,
         ..
     } = running;
     publisher.stop();
     let summary = publisher.join()?;
     let mut stopped = subscriber.stop();
     let latency = measure.finish(&mut stopped)?;
-    let report = report::report(source.name, &summary, &mut stopped, &strategies, latency)?;
+    let mut report = report::report(source.name, &summary, &mut stopped, &strategies, latency)?;
+    report.recovery_faults = relay.map(|relay| relay.counters());
     let stats = stopped.stats;
     show::result(&report, args.json, |out, report| {
         report::print(out, report, &stats)
     })?;
     if !report.kept {
         bail!(
-            "the promise is broken: delivered + conflated + lost is not published, or the digests \
-             differ"
+            "the promise is broken: delivered + conflated + lost is not published, the causes do \
+             not add up, or the digests differ; to see it again: {}",
+            repeat(args)
         );
     }
     Ok(if interrupt.is_set() {
@@ -217,6 +209,15 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Done
     })
+}
+
+/// The command that does the same once more.
+fn repeat(args: &DemoArgs) -> String {
+    let mut words: Vec<String> = std::env::args().collect();
+    if !words.iter().any(|word| word.starts_with("--seed")) {
+        words.push(format!("--seed={}", args.seed));
+    }
+    words.join(" ")
 }
 
 /// Where the ticks come from.
@@ -283,13 +284,15 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
     let [line_a, line_b] = lines.map(|group| ReceiveConfig::new(group, interface.clone()));
     let mut config = SubscriberConfig::new(line_a);
     config.line_b = Some(line_b);
-    config.recovery = publisher.recovery_addr();
+    let relay = relay(args, publisher.recovery_addr())?;
+    let relayed = relay.as_ref().map(Relay::address);
+    config.recovery = relayed.or(publisher.recovery_addr());
     config.arbiter.start = Start::Seq(1);
     // The publisher waits for the subscriber to be there; only at full speed does it go on waiting.
     config.flow_control = true;
     config.core = args.receive_core;
     config.idle = args.idle.idle(busy_threads(args));
-    config.faults = [args.drop_a, args.drop_b].map(|Share(drop)| LineFaults { drop });
+    config.faults = args.faults.lines();
     config.seed = args.seed;
 
     let mut builder = SubscriberBuilder::new(config);
@@ -319,7 +322,19 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
         strategies,
         alert,
         lines,
+        relay,
     })
+}
+
+/// The relay before the recovery server, if that is to misbehave.
+fn relay(args: &DemoArgs, server: Option<SocketAddr>) -> anyhow::Result<Option<Relay>> {
+    let (Some(faults), Some(server)) = (args.fault_recovery, server) else {
+        return Ok(None);
+    };
+    let relay = Relay::start(server, faults, args.seed);
+    relay
+        .map(Some)
+        .context("the relay of --fault-recovery cannot listen")
 }
 
 /// Threads that would spin: send loop, receive thread, strategies.
@@ -433,14 +448,13 @@ fn introduce(
         (count, false) => format!("{count} strategies, each in its own thread, behind the queue"),
     };
     writeln!(out, "  subscriber  {strategies}")?;
-    for (line, Share(drop)) in [("A", args.drop_a), ("B", args.drop_b)] {
-        if drop > 0.0 {
-            writeln!(
-                out,
-                "  faults      line {line} drops {}% of its packets",
-                drop * 100.0
-            )?;
+    for (line, faults) in ["A", "B"].into_iter().zip(args.faults.lines()) {
+        if let Some(faults) = faults::describe(&faults) {
+            writeln!(out, "  faults      line {line} {faults}")?;
         }
+    }
+    if let Some(faults) = &args.fault_recovery {
+        writeln!(out, "  faults      the recovery server {faults}")?;
     }
     writeln!(out)
 }

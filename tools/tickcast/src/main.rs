@@ -4,6 +4,7 @@ mod causes;
 mod cli;
 mod convert;
 mod demo;
+mod faults;
 mod feed;
 mod generate;
 mod inspect;

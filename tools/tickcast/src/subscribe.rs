@@ -15,8 +15,7 @@ use clap::Args;
 use clap::error::ErrorKind;
 use tickcast_net::ReceiveConfig;
 use tickcast_subscriber::{
-    Attached, LineFaults, OverflowPolicy, Start, Subscriber, SubscriberBuilder, SubscriberConfig,
-    ThreadConfig,
+    Attached, OverflowPolicy, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
 use tickcast_tickfile::TickWriter;
 use tickcast_wire::Symbol;
@@ -24,7 +23,8 @@ use tracing::info;
 
 use self::overflow::Overflow;
 use crate::Outcome;
-use crate::feed::{IdleArgs, LineArgs, OverflowArgs, RECOVERY_ADDRESS, Share, bytes, number};
+use crate::faults::FaultArgs;
+use crate::feed::{IdleArgs, LineArgs, OverflowArgs, RECOVERY_ADDRESS, bytes, number};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
@@ -152,27 +152,10 @@ pub struct SubscribeArgs {
     #[arg(long, help_heading = "Recovery")]
     flow_control: bool,
 
-    /// Drop this share of the packets that arrive on line A, to see recovery at work.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_hyphen_values = true,
-        default_value = "0%",
-        help_heading = "Faults"
-    )]
-    drop_a: Share,
+    #[command(flatten)]
+    faults: FaultArgs,
 
-    /// Drop this share of the packets that arrive on line B.
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_hyphen_values = true,
-        default_value = "0%",
-        help_heading = "Faults"
-    )]
-    drop_b: Share,
-
-    /// The seed of the drops.
+    /// The seed of the faults.
     #[arg(
         long,
         value_name = "N",
@@ -348,7 +331,7 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
     config.queue_lines = args.queue;
     config.core = args.receive_core;
     config.idle = args.idle.idle(2);
-    config.faults = [args.drop_a, args.drop_b].map(|Share(drop)| LineFaults { drop });
+    config.faults = args.faults.lines();
     config.seed = args.seed;
     Ok(config)
 }

@@ -35,7 +35,8 @@ pub struct ArbiterConfig {
     pub line_down_after: u64,
     /// Most ticks asked for at once: 16,384 (1 MiB).
     pub retransmit_ticks: u64,
-    /// Tries of a retransmit before a snapshot is asked for instead: 5.
+    /// Tries of a retransmit before a snapshot is asked for instead, which costs what is held: 16,
+    /// which take about a second.
     pub tries: u32,
     /// First wait after a failed try, doubled by each further one: 1 ms.
     pub retry_delay: u64,
@@ -58,7 +59,7 @@ impl Default for ArbiterConfig {
             line_patience: 100 * MS,
             line_down_after: 3_000 * MS,
             retransmit_ticks: 16_384,
-            tries: 5,
+            tries: 16,
             retry_delay: MS,
             recovery_deadline: 2_000 * MS,
         }

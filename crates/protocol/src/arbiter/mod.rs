@@ -207,6 +207,10 @@ impl Arbiter {
         counters.won += won;
         let overflow = counters.overflow - before;
         counters.duplicates += ticks.len() as u64 - won - overflow;
+        if overflow == ticks.len() as u64 {
+            // Nothing of it was taken: another copy is not to be measured by it.
+            self.recent.forget(first_seq);
+        }
     }
 
     /// Whether the packet belongs to the session followed; a newer session is switched to.

@@ -44,13 +44,22 @@ impl Recent {
         self.seen.fill(Seen::default());
     }
 
+    /// Forgets the packet with this first seq.
+    pub(super) fn forget(&mut self, first_seq: u64) {
+        *self.slot(first_seq) = Seen::default();
+    }
+
+    fn slot(&mut self, first_seq: u64) -> &mut Seen {
+        // Full packets start 21 seqs apart, single ticks one: a multiplicative hash spreads both.
+        let hash = first_seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
+        &mut self.seen[hash as usize % REMEMBERED]
+    }
+
     /// Compares a packet with the copy that is remembered, or remembers it.
     pub(super) fn compare(&mut self, packet: &Packet<'_>, now: u64) -> Copy {
         let (first_seq, count) = (packet.header().first_seq(), packet.header().count());
         let fingerprint = packet.fingerprint();
-        // Full packets start 21 seqs apart, single ticks one: a multiplicative hash spreads both.
-        let hash = first_seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52;
-        let seen = &mut self.seen[hash as usize % REMEMBERED];
+        let seen = self.slot(first_seq);
         if (seen.first_seq, seen.count) != (first_seq, count) {
             *seen = Seen {
                 first_seq,

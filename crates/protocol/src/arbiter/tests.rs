@@ -514,6 +514,18 @@ fn a_heartbeat_shows_that_the_last_packet_was_lost() {
 }
 
 #[test]
+fn a_heartbeat_that_goes_back_changes_nothing() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 9));
+    assert_eq!(bench.both(&heartbeat(4)), "");
+    assert_eq!(bench.both(&heartbeat(1)), "");
+    assert_eq!(bench.arbiter.next_seq(), 10);
+    assert_eq!(bench.wait(MS), "");
+    assert_eq!(bench.request(), None);
+    assert_eq!(bench.both(&data(10, 1)), "A 10..=10\n");
+}
+
+#[test]
 fn a_lagging_line_is_waited_for_once() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 1));
@@ -588,7 +600,11 @@ fn a_gap_that_cannot_be_healed_is_given_up_at_the_deadline() {
 
 #[test]
 fn failures_back_off_and_end_in_a_snapshot() {
-    let mut bench = Bench::from_start();
+    let mut bench = Bench::new(ArbiterConfig {
+        start: Start::Seq(1),
+        tries: 5,
+        ..ArbiterConfig::default()
+    });
     bench.both(&data(1, 1));
     bench.both(&data(3, 1));
     let mut request = bench.request_after_reordering();
@@ -1046,6 +1062,23 @@ fn a_damaged_packet_is_refused_and_the_other_line_delivers() {
     let [a, b] = bench.arbiter.counters().lines;
     assert_eq!((a.damaged, a.refused()), (1, 1));
     assert_eq!((b.damaged, b.differing), (0, 0));
+}
+
+#[test]
+fn a_copy_that_was_not_taken_is_no_measure_for_others() {
+    let mut bench = Bench::new(ArbiterConfig {
+        hold_ticks: 8,
+        start: Start::Seq(1),
+        ..ArbiterConfig::default()
+    });
+    bench.a(&data(1, 1));
+    // Too far ahead to be held, and not what the publisher sent: a good checksum all the same.
+    let mut other = data(10, 1);
+    other[64 + 40] ^= 1;
+    assert_eq!(bench.a(&undamaged(&other)), "");
+    assert_eq!(bench.arbiter.counters().lines[0].overflow, 1);
+    assert_eq!(bench.a(&data(2, 8)), "A 2..=9\n");
+    assert_eq!(bench.b(&data(10, 1)), "B 10..=10\n");
 }
 
 #[test]

@@ -9,10 +9,13 @@ use tickcast_publisher::Summary;
 use tickcast_subscriber::{Account, Attached, Stats, Stopped};
 
 use crate::causes::Causes;
+use crate::faults::{Made, write_made};
 use crate::losses::Losses;
 use crate::proof::Shown;
 use crate::show::{self, BOLD, RED};
 use crate::strategies::Checksum;
+
+use super::relay::RelayCounters;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -35,7 +38,9 @@ pub(super) struct Report {
     proof: Vec<Shown>,
     elapsed_s: f64,
     ticks_per_s: f64,
-    dropped_on_purpose: [u64; 2],
+    faults: [Made; 2],
+    /// What became of requests, with `--fault-recovery` only.
+    pub(super) recovery_faults: Option<RelayCounters>,
     dropped_by_kernel: [u64; 2],
     latency_ns: Latency,
     /// Whether the promise held.
@@ -111,7 +116,8 @@ pub(super) fn report(
         } else {
             summary.published as f64 / elapsed_s
         },
-        dropped_on_purpose: stopped.stats.injected,
+        faults: stopped.stats.faults.map(Made::from),
+        recovery_faults: None,
         dropped_by_kernel: stopped.stats.kernel_dropped,
         latency_ns: latency,
     })
@@ -137,13 +143,16 @@ pub(super) fn print(out: &mut dyn Write, report: &Report, stats: &Stats) -> io::
         let line = &counters.lines[at];
         writeln!(
             out,
-            "  {name}    {} datagrams in, {} ticks first, {} duplicates; dropped {} on purpose, {} by the kernel",
+            "  {name}    {} datagrams in, {} ticks first, {} duplicates; {} dropped by the kernel",
             show::count(line.datagrams),
             show::count(line.won),
             show::count(line.duplicates),
-            show::count(stats.injected[at]),
             show::count(stats.kernel_dropped[at]),
         )?;
+    }
+    write_made(out, report.faults)?;
+    if let Some(faults) = &report.recovery_faults {
+        writeln!(out, "  faults    recovery server, {faults}")?;
     }
     writeln!(
         out,

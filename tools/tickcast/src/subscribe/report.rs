@@ -7,6 +7,7 @@ use tickcast_latency::Report as Latency;
 use tickcast_subscriber::{Account, Stats};
 
 use crate::causes::Causes;
+use crate::faults::{Made, write_made};
 use crate::instruments::{BoardRow, VwapRow};
 use crate::losses::Losses;
 use crate::proof::Shown;
@@ -33,7 +34,7 @@ pub(super) struct Report {
     snapshots: u64,
     gaps: u64,
     refused: [u64; 2],
-    dropped_on_purpose: [u64; 2],
+    faults: [Made; 2],
     dropped_by_kernel: [u64; 2],
     recovery_refusals: u64,
     recovery_failures: u64,
@@ -75,7 +76,7 @@ pub(super) fn report(
         snapshots: counters.snapshots,
         gaps: counters.gaps,
         refused: counters.lines.map(|line| line.refused()),
-        dropped_on_purpose: stats.injected,
+        faults: stats.faults.map(Made::from),
         dropped_by_kernel: stats.kernel_dropped,
         recovery_refusals: counters.recovery_refusals,
         recovery_failures: counters.recovery_failures,
@@ -126,12 +127,12 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     for (line, at) in [("A", 0), ("B", 1)] {
         writeln!(
             out,
-            "  line {line}: {} refused, {} dropped by the kernel, {} dropped on purpose",
+            "  line {line}: {} refused, {} dropped by the kernel",
             count(report.refused[at]),
             count(report.dropped_by_kernel[at]),
-            count(report.dropped_on_purpose[at]),
         )?;
     }
+    write_made(out, report.faults)?;
     if let Some(recorded) = report.recorded {
         writeln!(out, "  recorded {} ticks", count(recorded))?;
     }

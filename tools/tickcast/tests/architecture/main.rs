@@ -7,6 +7,7 @@
 mod arrows;
 mod commands;
 mod documents;
+mod faults;
 mod manifests;
 mod sources;
 mod words;

@@ -21,7 +21,7 @@ fn on_one_line_is_filled_by_the_other() {
     let report = json(&["demo", "--ticks", "30000", "--drop-a", "30%"]);
     kept(&report, 1);
     assert!(
-        report["dropped_on_purpose"][0].as_u64() > Some(0),
+        report["faults"][0]["dropped"].as_u64() > Some(0),
         "{report}"
     );
     assert_eq!(count(&report, "retransmitted"), 0);

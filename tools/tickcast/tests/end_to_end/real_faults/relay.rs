@@ -11,6 +11,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use tickcast_net::{
     Interface, MulticastReceiver, MulticastSender, ReceiveConfig, SendConfig, wait,
 };
+use tickcast_wire::{CHECKSUM_BYTES, Fingerprint, PacketHeader, Tick};
+use zerocopy::FromBytes;
 
 /// Silence after which nothing is held back any longer.
 const PATIENCE: Duration = Duration::from_millis(5);
@@ -24,7 +26,7 @@ pub struct Faults {
     pub duplicate: f64,
     pub reorder: f64,
     pub damage: f64,
-    /// As damage, but of what is in a tick: the protocol does not see it, the digests do.
+    /// As damage, but of what is in a tick, before the checksum is taken: only the digests see it.
     pub spoil: f64,
 }
 
@@ -154,9 +156,13 @@ fn damage(bytes: &mut Vec<u8>, random: &mut impl Rng) {
     }
 }
 
-/// A wrong bit in the body of a tick.
+/// A wrong bit in the body of a tick, under a checksum that agrees.
 fn spoil(bytes: &mut [u8], random: &mut impl Rng) {
-    let (_, ticks) = bytes.split_at_mut(64);
+    let (header, body) = bytes.split_at_mut(64);
+    let (ticks, checksum) = body.split_at_mut(body.len() - CHECKSUM_BYTES);
     let tick = random.random_range(0..ticks.len() / 64);
     ticks[64 * tick + random.random_range(32..64)] ^= 1 << random.random_range(0..8);
+    let header = PacketHeader::ref_from_bytes(header).expect("a header");
+    let ticks = <[Tick]>::ref_from_bytes(ticks).expect("ticks");
+    checksum.copy_from_slice(&header.checksum(Fingerprint::of(ticks)));
 }

@@ -81,7 +81,8 @@ fn lines_that_reorder_duplicate_and_damage() {
     }
 }
 
-/// Damage that no checksum tells, as of a router's memory: the digests of the publisher tell.
+/// Ticks that change before their checksum is taken, as in a publisher's memory or a gateway's: the
+/// digests of the publisher tell.
 #[test]
 fn ticks_that_change_on_the_way() {
     let folder = folder();
