@@ -94,7 +94,7 @@ impl fmt::Display for Shown {
             ),
             _ => write!(
                 f,
-                "no digest to compare with since the last loss; {} agreed before",
+                "no digest to compare with since ticks were last lost or conflated; {} agreed before",
                 count(self.checked)
             ),
         }

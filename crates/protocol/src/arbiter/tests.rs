@@ -947,7 +947,11 @@ fn busy_and_too_large_say_what_to_do() {
 
 #[test]
 fn a_claim_that_the_publisher_denies_is_forgotten() {
-    let mut bench = Bench::from_start();
+    let mut bench = Bench::new(ArbiterConfig {
+        start: Start::Seq(1),
+        tries: 5,
+        ..ArbiterConfig::default()
+    });
     bench.both(&data(1, 1));
     bench.both(&heartbeat(50));
     let mut id = bench.request_after_reordering().id();
@@ -961,6 +965,29 @@ fn a_claim_that_the_publisher_denies_is_forgotten() {
     }
     assert_eq!(bench.both(&data(2, 2)), "A 2..=3\n");
     assert_eq!(bench.arbiter.counters().lost, 0);
+}
+
+#[test]
+fn what_is_real_of_a_denied_claim_is_asked_for_anew() {
+    let mut bench = Bench::new(ArbiterConfig {
+        start: Start::Seq(1),
+        tries: 3,
+        ..ArbiterConfig::default()
+    });
+    bench.both(&data(1, 1));
+    // 2 and 3 were lost on both lines; the rest of the claim was never sent.
+    bench.both(&heartbeat(50));
+    let mut request = bench.request_after_reordering();
+    for _ in 0..3 {
+        assert_eq!((request.first_seq(), request.count()), (2, 48));
+        bench.refuse(request.id(), ReplyStatus::NotYet, 4);
+        bench.wait(100 * MS);
+        request = bench.arbiter.poll_request(bench.now).expect("a request");
+    }
+    assert_eq!(request.check(), Ok(RequestKind::Retransmit));
+    assert_eq!((request.first_seq(), request.count()), (2, 2));
+    assert_eq!(bench.retransmit(request.id(), 2, 2), "Retransmit 2..=3\n");
+    assert_eq!(bench.both(&data(4, 1)), "A 4..=4\n");
 }
 
 #[test]
