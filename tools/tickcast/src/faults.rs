@@ -70,8 +70,8 @@ impl FaultArgs {
         let mut command = A::augment_args(clap::Command::new(command));
         Err(command.error(
             ErrorKind::ArgumentConflict,
-            "lines A and B both drop 100%: nothing would arrive; let one line through, if only a \
-             little of it",
+            "--drop-a and --drop-b, or --fault-a and --fault-b, are both 100%: nothing would arrive; \
+             let one line through, if only a little of it",
         ))
     }
 }

@@ -155,7 +155,9 @@ pub fn publisher_killed(feed: &Feed) {
     wait_for_seq(&mut subscriber, HALF_WAY);
     second.signal(Signal::TERM);
     let published = second.finish().expect(130).json();
-    wait_for_seq(&mut subscriber, count(&published, "published"));
+    // It may have printed the last tick already.
+    let end = format!("with seq {}", count(&published, "published"));
+    subscriber.wait_until_it_says(&end);
     subscriber.signal(Signal::INT);
 
     let ended = subscriber.finish().expect(130);
