@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
+use socket2::SockRef;
 use thiserror::Error;
 use tickcast_wire::{Block, Reply, ReplyStatus, Request, Tick};
 use zerocopy::{FromZeros, IntoBytes};
@@ -249,5 +250,8 @@ fn wait_until(socket: &TcpStream, deadline: Instant) -> io::Result<()> {
     if left.is_zero() {
         return Err(io::ErrorKind::TimedOut.into());
     }
+    // The server keeps little on the way to a client: what has come is acknowledged at once, or it
+    // would wait for that again and again. It is no failure where that cannot be asked for.
+    let _ = SockRef::from(socket).set_tcp_quickack(true);
     socket.set_read_timeout(Some(left))
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use tickcast_subscriber::StoreReader;
 use tickcast_tickfile::TicksFile;
+use tracing::info;
 
 use self::comparison::{Comparison, Findings};
 use self::published::Published;
@@ -102,6 +103,7 @@ fn verify(args: &VerifyArgs, interrupt: &Interrupt) -> anyhow::Result<Report> {
         );
     };
     let store = StoreReader::new(args.recovery, args.security.tls()?, args.channel);
+    info!(server = %args.recovery, "asking the publisher");
     let published = Published::new(store, last.session, interrupt).with_context(|| {
         let address = args.recovery;
         format!("cannot ask the publisher at {address}; does it still run, with this --recovery and --channel?")

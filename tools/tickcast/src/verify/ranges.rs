@@ -64,7 +64,12 @@ impl Ranges {
         }
         writeln!(out, "  {what:<15} {}", show::count(self.count))?;
         for range in self.ranges.iter().take(MOST_SHOWN) {
-            writeln!(out, "    seq {}..={}", range.first_seq, range.last_seq)?;
+            let (first, last) = (range.first_seq, range.last_seq);
+            if first == last {
+                writeln!(out, "    seq {first}")?;
+            } else {
+                writeln!(out, "    seq {first}..={last}")?;
+            }
         }
         if self.ranges.len() > MOST_SHOWN {
             let more = show::count((self.ranges.len() - MOST_SHOWN) as u64 + self.more);

@@ -93,14 +93,14 @@ impl Report {
     pub fn check(&self) -> anyhow::Result<()> {
         let name = &self.recording;
         let wrong = [
-            (self.differing, "differ from what was published"),
-            (self.not_published, "were never published"),
-            (self.out_of_order, "are out of order"),
+            ("of other bytes", self.differing),
+            ("never published", self.not_published),
+            ("out of order", self.out_of_order),
         ];
         let wrong: Vec<_> = wrong
             .iter()
-            .filter(|(ticks, _)| *ticks > 0)
-            .map(|(ticks, how)| format!("{} ticks {how}", count(*ticks)))
+            .filter(|(_, ticks)| *ticks > 0)
+            .map(|(how, ticks)| format!("{} {how}", count(*ticks)))
             .collect();
         if !wrong.is_empty() {
             bail!("{name} is not what was published: {}", wrong.join(", "));
