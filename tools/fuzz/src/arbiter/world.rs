@@ -223,11 +223,12 @@ impl World {
 
     /// An original that the arbiter took in is noted, so that a copy that differs is told.
     fn differing(&mut self, line: Line, session: u64, first: u64, count: u64) {
-        let before = self.arbiter.counters().lines[line as usize].ticks;
-        let differed = self.arbiter.counters().lines[line as usize].differing;
+        let before = self.arbiter.counters().lines[line as usize];
         self.data(line, session, first, count);
         let counters = self.arbiter.counters().lines[line as usize];
-        if counters.ticks == before || counters.differing > differed {
+        // One of which nothing was taken is no measure for another copy.
+        let not_taken = counters.overflow == before.overflow + count;
+        if counters.ticks == before.ticks || counters.differing > before.differing || not_taken {
             return;
         }
         let other = if line == Line::A { Line::B } else { Line::A };
