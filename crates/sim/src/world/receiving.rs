@@ -108,7 +108,7 @@ impl<T: Tap> World<T> {
         self.settle(to);
     }
 
-    /// Two copies with different bodies: if the arbiter took note of the first, the second must be
+    /// Two copies with different bodies: if the arbiter took the first, the second must be
     /// counted and not be delivered.
     fn arrive_twice(
         &mut self,
@@ -122,7 +122,10 @@ impl<T: Tap> World<T> {
             let before = arbiter.counters().lines[line as usize];
             arbiter.handle_datagram(line, first, now, sink);
             let after = arbiter.counters().lines[line as usize];
-            was_noted = after.ticks > before.ticks && after.differing == before.differing;
+            let ticks = after.ticks - before.ticks;
+            // One of which nothing was taken is no measure for another.
+            let was_taken = ticks > after.overflow - before.overflow;
+            was_noted = was_taken && after.differing == before.differing;
         });
         if was_noted {
             self.coverage.saw(what);
