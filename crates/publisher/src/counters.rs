@@ -113,7 +113,7 @@ counters! {
     IdleTimeouts = "idle_timeouts",
     /// Connections closed because the client did not take its reply.
     WriteStalls = "write_stalls",
-    /// Connections closed in the middle of a reply because the store moved past its range.
+    /// Replies broken off, or refused before they began, because the store moved past their range.
     Overruns = "overruns",
 }
 

@@ -256,7 +256,8 @@ impl PublisherHandle {
         self.counters.get(Counter::Ticks)
     }
 
-    /// Asks the publisher to end the session now, as at the end of the source.
+    /// Asks the publisher to end the session now, as at the end of the source; once it has ended, to
+    /// linger no longer.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }

@@ -409,6 +409,15 @@ impl Reply {
         self.with_checksum()
     }
 
+    /// Instead of this reply, one to the same request that refuses it.
+    #[must_use]
+    pub fn refused(mut self, status: Status, detail: u64) -> Reply {
+        self.status = status as u8;
+        self.detail = U64::new(detail);
+        self.digest = U64::ZERO;
+        self.with_ticks(0, 0)
+    }
+
     fn with_checksum(mut self) -> Reply {
         self.checksum = self.checksum();
         self

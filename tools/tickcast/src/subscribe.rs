@@ -15,7 +15,8 @@ use clap::Args;
 use clap::error::ErrorKind;
 use tickcast_net::ReceiveConfig;
 use tickcast_subscriber::{
-    Attached, OverflowPolicy, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
+    Attached, OverflowPolicy, ReaderConfig, Start, Subscriber, SubscriberBuilder, SubscriberConfig,
+    ThreadConfig,
 };
 use tickcast_tickfile::TickWriter;
 use tickcast_wire::Symbol;
@@ -54,6 +55,9 @@ const QUIET: Duration = Duration::from_secs(3);
 
 /// Lines that the queue may have: enough for a lapped reader to find its place, at most 4 GiB.
 const QUEUE_LINES: RangeInclusive<u64> = 1_024..=67_108_864;
+
+/// Ticks that may wait for the recorder before some are lost to it: 32 MiB of queue.
+const RECORDER_TICKS: u64 = 262_144;
 
 /// Where to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,7 +382,13 @@ fn attach_recorder(
         idle: tickcast_net::Idle::Park,
         measured: false,
     };
-    Ok(builder.attach(Record::new(writer), &thread)?)
+    let config = ReaderConfig {
+        overflow: OverflowPolicy::Lossless {
+            ticks: RECORDER_TICKS,
+        },
+        ..ReaderConfig::default()
+    };
+    Ok(builder.attach_with(Record::new(writer), &thread, config)?)
 }
 
 fn introduce(out: &mut dyn Write, args: &SubscribeArgs, subscriber: &Subscriber) -> io::Result<()> {

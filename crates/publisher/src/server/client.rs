@@ -230,7 +230,11 @@ impl Client {
                 Err(SendingError::Socket) => return Turn::Close,
                 Err(SendingError::Overrun) => {
                     desk.counters.add(Counter::Overruns, 1);
-                    return Turn::Close;
+                    let Some(refusal) = sending.too_old(desk.responder.store()) else {
+                        return Turn::Close;
+                    };
+                    self.refuse(desk, refusal, last);
+                    return Turn::More;
                 }
             }
             if !sending.is_done() {

@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use tickcast_protocol::{Snapshot, Store};
-use tickcast_wire::{BLOCK_ROWS, Block, Fingerprint, Reply, TICK_BYTES, Tick};
+use tickcast_wire::{BLOCK_ROWS, Block, Fingerprint, Reply, ReplyStatus, TICK_BYTES, Tick};
 use zerocopy::IntoBytes;
 
 /// The bytes that a client has to take, so that it counts as alive. In one turn its socket gets no
@@ -60,6 +60,12 @@ impl Sending {
         let count = self.reply.count();
         let heads = count.div_ceil(BLOCK_ROWS as u64) * HEAD_BYTES;
         REPLY_BYTES + heads + count * TICK_BYTES as u64
+    }
+
+    /// The refusal that takes the place of a reply of which nothing was sent, if the store has moved
+    /// on before it began.
+    pub(crate) fn too_old(&self, store: &Store) -> Option<Reply> {
+        (self.sent == 0).then(|| self.reply.refused(ReplyStatus::TooOld, store.oldest()))
     }
 
     /// Bytes of ticks, with what stands before their blocks, that were not sent.
@@ -152,7 +158,7 @@ impl Sending {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tickcast_wire::{Clear, ReplyStatus, Request, RequestKind};
+    use tickcast_wire::{Clear, Request, RequestKind};
 
     /// Takes a few bytes at a time, and sometimes none.
     struct Narrow {
@@ -219,6 +225,18 @@ mod tests {
         publish(&mut store, 2);
         let error = sending.send(&mut socket, &store).unwrap_err();
         assert!(matches!(error, SendingError::Overrun));
+        assert_eq!(sending.too_old(&store), None, "a part of it was sent");
+    }
+
+    #[test]
+    fn a_store_that_moves_on_before_the_reply_begins_refuses_it() {
+        let mut store = store(100, 100);
+        let sending = retransmit(1, 100);
+        publish(&mut store, 10);
+        let refusal = sending.too_old(&store).unwrap();
+        let request = Request::new(RequestKind::Retransmit, 1, 0, 1, 100, 9);
+        assert_eq!(refusal.check(&request), Ok(ReplyStatus::TooOld));
+        assert_eq!((refusal.detail(), refusal.count()), (11, 0));
     }
 
     proptest! {
