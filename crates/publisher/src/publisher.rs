@@ -256,8 +256,7 @@ impl PublisherHandle {
         self.counters.get(Counter::Ticks)
     }
 
-    /// Asks the publisher to end the session now, as at the end of the source; once it has ended, to
-    /// linger no longer.
+    /// Asks the publisher to end the session now, as at the end of the source.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }

@@ -180,10 +180,8 @@ impl<S: Source> SendLoop<S> {
     }
 
     /// Says that the session is over, again and again for the linger time, in which ticks can
-    /// still be recovered; or until every subscriber under flow control has everything, or until it
-    /// is asked to stop meanwhile.
+    /// still be recovered; or until every subscriber under flow control has everything.
     fn end_session(&self) {
-        let was_stopped = self.is_stopped();
         self.positions.set_end(self.sequencer.next_seq());
         let wait_for = self.config.flow_control.map_or(0, |flow| flow.wait_for);
         let start = monotonic_ns();
@@ -199,8 +197,7 @@ impl<S: Source> SendLoop<S> {
             }
             let confirmed =
                 self.config.flow_control.is_some() && self.positions.all_confirmed(wait_for);
-            let asked = self.is_stopped() && !was_stopped;
-            if confirmed || asked || now - start >= linger {
+            if confirmed || now - start >= linger {
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -98,17 +98,3 @@ fn a_second_one_ends_it_at_once() {
     let ended = publisher.finish().expect(130);
     assert!(ended.out.is_empty(), "{:?}", ended.out);
 }
-
-#[test]
-fn the_linger_ends_with_the_first_one() {
-    let folder = folder();
-    let file = market(folder.path(), 1_000);
-    let feed = Feed::on_loopback();
-    let publisher = feed.publisher(&file, &["--linger", "1h"]);
-    let subscriber = feed.subscriber(&["--from", "start"]);
-    // It ends when it has seen the end of the session, which is repeated.
-    subscriber.finish().expect(0);
-    publisher.signal(Signal::INT);
-    let published = publisher.finish().expect(130).json();
-    assert_eq!(count(&published, "published"), 1_000);
-}
