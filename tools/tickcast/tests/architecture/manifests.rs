@@ -24,7 +24,7 @@ fn inherits(path: &str, manifest: &str) -> Vec<String> {
     let mut in_dependencies = false;
     for (number, line) in manifest.lines().enumerate() {
         if line.starts_with('[') {
-            in_dependencies = line.contains("dependencies");
+            in_dependencies = line.contains("dependencies") && !line.starts_with("[workspace.");
         } else if in_dependencies && line.contains('=') && !line.contains("workspace = true") {
             violations.push(format!(
                 "{path}:{}: `{line}`: name the version in the workspace's table, and take it with \

@@ -46,13 +46,13 @@ fn words_that_do_not_belong(path: &str, text: &str) -> Vec<String> {
     violations
 }
 
-fn foreign_registries(lock: &str) -> Vec<String> {
+fn foreign_registries(path: &str, lock: &str) -> Vec<String> {
     let sources = lock
         .lines()
         .filter_map(|line| line.strip_prefix("source = "));
     sources
         .filter(|source| source.trim_matches('"') != REGISTRY)
-        .map(|source| format!("Cargo.lock: {source}: take crates from {REGISTRY} only"))
+        .map(|source| format!("{path}: {source}: take crates from {REGISTRY} only"))
         .collect()
 }
 
@@ -66,9 +66,12 @@ fn only_words_that_belong() {
         .collect();
     assert_none(&violations);
 
-    let lock = read("Cargo.lock");
-    assert!(lock.contains(REGISTRY));
-    assert_none(&foreign_registries(&lock));
+    let locks = all.iter().filter(|path| path.ends_with("Cargo.lock"));
+    for path in locks {
+        let lock = read(path);
+        assert!(lock.contains(REGISTRY), "{path}");
+        assert_none(&foreign_registries(path, &lock));
+    }
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn planted_words_are_found() {
         "target/work, the root of all",
     ));
     assert_eq!(
-        foreign_registries("source = \"sparse+https://mirror/\"\n").len(),
+        foreign_registries("a", "source = \"sparse+https://mirror/\"\n").len(),
         1
     );
 }

@@ -1,0 +1,1 @@
+//! The benches live in `benches/`: each puts other libraries beside ours.
