@@ -1,18 +1,20 @@
 //! What the live path's latency is while the recovery server is under attack.
 //!
 //! `cargo bench --bench attack`: a publisher and a subscriber in this process, lines over loopback,
-//! and 10,000 hostile connections from another process in every second round. Latency is from
-//! `ts_due` to the strategy, which the receive thread calls. On a machine without cores to spare the
-//! attackers' own work is part of the figures.
+//! and 10,000 hostile connections from another process, in turns with none. Latency is from `ts_due`
+//! to the strategy, which the receive thread calls. On a machine without cores to spare the
+//! attackers' and the kernel's own work is part of the figures: what of it is the server's shows
+//! beside the same attack on a bystander, a server in another process that only accepts.
 
+use std::collections::VecDeque;
 use std::env;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use socket2::{Domain, Socket, Type};
@@ -32,10 +34,16 @@ const CONNECTIONS: usize = 10_000;
 /// Connections from one address of this host.
 const PER_ADDRESS: usize = 40;
 
-/// What a tick counts for: nothing, the quiet, or the attack.
+/// What the connections do in a second, all together, when they are paced: connecting anew counts.
+const ACTIONS_PER_SECOND: u32 = 2_000;
+
+/// What a tick counts for: nothing, or one of [`PHASES`].
 const IGNORED: usize = 0;
 const QUIET: usize = 1;
-const ATTACK: usize = 2;
+const BYSTANDER: usize = 2;
+const PACED: usize = 3;
+const FLAT_OUT: usize = 4;
+const PHASES: [&str; 4] = ["quiet", "bystander", "paced", "flat out"];
 
 /// The same ticks again and again.
 struct Endless {
@@ -55,7 +63,7 @@ impl Source for Endless {
 
 struct Measure {
     phase: Arc<AtomicUsize>,
-    latencies: [Histogram<u64>; 3],
+    latencies: [Histogram<u64>; 1 + PHASES.len()],
 }
 
 impl Strategy for Measure {
@@ -66,18 +74,21 @@ impl Strategy for Measure {
 }
 
 fn main() {
-    let arguments: Vec<String> = env::args().collect();
-    if let [_, role, server, most] = &arguments[..]
-        && role == "attackers"
-    {
-        let most = most.parse().expect("a number");
-        return attack(server.parse().expect("an address"), most);
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["attackers", server, most, pace] => {
+            let number = |word: &str| word.parse::<u32>().expect("a number");
+            let server = server.parse().expect("an address");
+            return attack(server, number(most) as usize, number(pace));
+        }
+        ["bystander"] => return stand_by(),
+        _ => {}
     }
-    let short = arguments.iter().any(|argument| argument == "--test");
-    let (rounds, each, connections) = if short {
+    let (rounds, each, connections) = if words.contains(&"--test") {
         (1, Duration::from_millis(300), 100)
     } else {
-        (5, Duration::from_secs(5), CONNECTIONS)
+        (5, Duration::from_secs(3), CONNECTIONS)
     };
 
     let interface = Interface::loopback().expect("loopback");
@@ -100,7 +111,7 @@ fn main() {
     let histogram = || Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds");
     let measure = builder.attach_inline(Measure {
         phase: Arc::clone(&phase),
-        latencies: [histogram(), histogram(), histogram()],
+        latencies: std::array::from_fn(|_| histogram()),
     });
     let subscriber = builder.start().expect("a subscriber");
     let publisher = Publisher::start(config, source).expect("a publisher");
@@ -111,37 +122,29 @@ fn main() {
         sleep(each);
         phase.store(IGNORED, Ordering::Relaxed);
     };
+    let (mut bystander, beside) = bystander();
+    let attacks = [
+        (BYSTANDER, beside, ACTIONS_PER_SECOND),
+        (PACED, server, ACTIONS_PER_SECOND),
+        (FLAT_OUT, server, 0),
+    ];
     sleep(each);
     for _ in 0..rounds {
         measured(QUIET);
-        let mut attackers = attackers(server, connections);
-        measured(ATTACK);
-        attackers.kill().expect("SIGKILL");
-        attackers.wait().expect("its end");
-        sleep(each);
+        for (what, target, pace) in attacks {
+            let mut attackers = attackers(target, connections, pace);
+            measured(what);
+            end(&mut attackers);
+            sleep(each);
+        }
     }
+    end(&mut bystander);
     publisher.stop();
     let counters = Arc::clone(publisher.counters());
     publisher.join().expect("a summary");
     let outcome = subscriber.stop().take(&measure).expect("the strategy");
 
-    let [_, quiet, attack] = &outcome.strategy.latencies;
-    println!("live path, {TICKS_PER_SECOND} ticks/s, from ts_due to the strategy, ns");
-    println!("{:>10} {:>12} {:>12} {:>8}", "", "quiet", "attack", "ratio");
-    for (name, quantile) in [
-        ("median", 0.5),
-        ("p99", 0.99),
-        ("p99.9", 0.999),
-        ("max", 1.0),
-    ] {
-        let (quiet, attack) = (
-            quiet.value_at_quantile(quantile),
-            attack.value_at_quantile(quantile),
-        );
-        let ratio = attack as f64 / quiet.max(1) as f64;
-        println!("{name:>10} {quiet:>12} {attack:>12} {ratio:>8.3}");
-    }
-    println!("{:>10} {:>12} {:>12}", "ticks", quiet.len(), attack.len());
+    print_table(&outcome.strategy.latencies, connections);
     for counter in [
         Counter::Accepted,
         Counter::RefusedClients,
@@ -155,38 +158,101 @@ fn main() {
     }
 }
 
-/// Starts this program as the attackers, and waits until all have connected.
-fn attackers(server: SocketAddr, connections: usize) -> Child {
+fn print_table(latencies: &[Histogram<u64>], connections: usize) {
+    println!(
+        "live path, {TICKS_PER_SECOND} ticks/s, from ts_due to the strategy, ns; {connections} hostile \
+         connections\nbystander: {ACTIONS_PER_SECOND} actions/s at a server that only accepts; paced: as many at \
+         ours; flat out: as fast as they can"
+    );
+    print!("{:>10}", "");
+    PHASES.iter().for_each(|name| print!(" {name:>12}"));
+    println!(" {:>18}", "paced : bystander");
+    for (name, quantile) in [
+        ("median", 0.5),
+        ("p99", 0.99),
+        ("p99.9", 0.999),
+        ("max", 1.0),
+    ] {
+        let at = |phase: usize| latencies[phase].value_at_quantile(quantile);
+        print!("{name:>10}");
+        (QUIET..=FLAT_OUT).for_each(|phase| print!(" {:>12}", at(phase)));
+        println!(" {:>18.3}", at(PACED) as f64 / at(BYSTANDER).max(1) as f64);
+    }
+    print!("{:>10}", "ticks");
+    latencies[QUIET..]
+        .iter()
+        .for_each(|latencies| print!(" {:>12}", latencies.len()));
+    println!();
+}
+
+/// Starts this program in another role, and waits for the first line that it says.
+fn start(role: &[&str]) -> (Child, String) {
     let program = env::current_exe().expect("this program");
     let mut child = Command::new(program)
-        .args(["attackers", &server.to_string(), &connections.to_string()])
+        .args(role)
         .stdout(Stdio::piped())
         .spawn()
         .expect("a process");
     let mut line = String::new();
     let said = child.stdout.as_mut().expect("stdout");
     BufReader::new(said).read_line(&mut line).expect("a line");
-    print!("{line}");
-    child
+    (child, line)
 }
 
-/// Attacks until it is killed.
-fn attack(server: SocketAddr, most: usize) {
+fn end(child: &mut Child) {
+    child.kill().expect("SIGKILL");
+    child.wait().expect("its end");
+}
+
+/// The attackers, once all have connected.
+fn attackers(server: SocketAddr, connections: usize, pace: u32) -> Child {
+    let (server, connections) = (server.to_string(), connections.to_string());
+    start(&["attackers", &server, &connections, &pace.to_string()]).0
+}
+
+/// A server that does nothing but accept, and its address: what it costs to be attacked is the
+/// kernel's and the attackers' part.
+fn bystander() -> (Child, SocketAddr) {
+    let (child, address) = start(&["bystander"]);
+    (child, address.trim().parse().expect("an address"))
+}
+
+fn stand_by() {
+    raise_open_files(4 * CONNECTIONS as u64);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    println!("{}", listener.local_addr().expect("its address"));
+    let mut clients = VecDeque::new();
+    loop {
+        clients.extend(listener.accept().map(|(client, _)| client));
+        if clients.len() > CONNECTIONS {
+            clients.pop_front();
+        }
+    }
+}
+
+/// Attacks until it is killed, with `pace` actions a second, or as fast as it can with 0.
+fn attack(server: SocketAddr, most: usize, pace: u32) {
     let allowed = raise_open_files(most as u64 + 100);
     let most = most.min(allowed.saturating_sub(100) as usize);
-    let mut clients: Vec<Option<TcpStream>> = (0..most).map(|_| None).collect();
-    for round in 0.. {
-        for (at, client) in clients.iter_mut().enumerate() {
-            let goes_on = client.as_mut().is_some_and(|client| go_on(client, at));
-            if !goes_on {
-                *client = connect(server, at);
+    let mut clients: Vec<Option<TcpStream>> = (0..most).map(|at| connect(server, at)).collect();
+    println!("{most} connections");
+    std::io::stdout().flush().expect("stdout");
+    let between = Duration::from_secs(1).checked_div(pace);
+    let mut due = Instant::now();
+    for at in (0..most).cycle() {
+        match between {
+            Some(between) => {
+                sleep(due.saturating_duration_since(Instant::now()));
+                due += between;
             }
+            None if at == 0 => sleep(Duration::from_millis(20)),
+            None => {}
         }
-        if round == 0 {
-            println!("{most} hostile connections");
-            std::io::stdout().flush().expect("stdout");
+        let client = &mut clients[at];
+        let goes_on = client.as_mut().is_some_and(|client| go_on(client, at));
+        if !goes_on {
+            *client = connect(server, at);
         }
-        sleep(Duration::from_millis(20));
     }
 }
 

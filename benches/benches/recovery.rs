@@ -7,9 +7,11 @@
 
 use std::error::Error;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tickcast_latency::{Histograms, Report, Stage};
@@ -131,25 +133,85 @@ fn both_lines(effort: &Effort) -> Result<(), Failure> {
 
 fn heal(effort: &Effort) -> Result<(), Failure> {
     println!(
-        "\n5 % lost on each line at 20,000/s: from a gap being seen to its last tick being there"
+        "\n5 % lost on each line at 20,000/s: from a gap being seen to its last tick being there; \
+         beside it, in turns, a bare\nexchange over TCP of as many bytes between two threads that \
+         block, while the same feed runs without loss"
     );
-    println!("       gaps       p50       p90       p99       max  (times in µs)");
+    println!("                gaps       p50       p90       p99       max  (times in µs)");
     for _ in 0..effort.heal_runs {
+        let bare = Exchange::start()?;
+        run(effort.heal_ticks, PACE, [0.0, 0.0])?;
+        let mut bare = bare.stop()?;
+        bare.sort_unstable();
+        let at = |quantile: f64| bare.get((bare.len() as f64 * quantile) as usize).copied();
+        let quantiles = [at(0.5), at(0.9), at(0.99), bare.last().copied()];
+        println!("  bare {:>15}{}", bare.len(), micros(quantiles));
+
         let run = run(effort.heal_ticks, PACE, [0.05, 0.05])?;
         let row = run.latency.row(Stage::Heal).ok_or("no stage heal")?;
-        let us = |ns: Option<u64>| ns.map_or("-".into(), |ns| format!("{:.1}", ns as f64 / 1e3));
         println!(
-            "  {:>9} {:>9} {:>9} {:>9} {:>9}  lost {}, digests {}",
+            "  healed {:>13}{}  lost {}, digests {}",
             row.samples,
-            us(row.p50),
-            us(row.p90),
-            us(row.p99),
-            us(row.max),
+            micros([row.p50, row.p90, row.p99, row.max]),
             run.stats.counters.lost,
             run.digests(),
         );
     }
     Ok(())
+}
+
+fn micros(quantiles: [Option<u64>; 4]) -> String {
+    let us = |ns: Option<u64>| ns.map_or("-".into(), |ns| format!("{:.1}", ns as f64 / 1e3));
+    quantiles.map(|ns| format!(" {:>9}", us(ns))).concat()
+}
+
+/// The bytes of a reply with one packet's ticks, and how often they are asked for.
+const EXCHANGE_BYTES: usize = 1_536;
+const EXCHANGE_EVERY: Duration = Duration::from_millis(10);
+
+/// A client and a server, a thread each, that do nothing but ask and answer over TCP.
+struct Exchange {
+    stop: Arc<AtomicBool>,
+    client: JoinHandle<std::io::Result<Vec<u64>>>,
+}
+
+impl Exchange {
+    fn start() -> std::io::Result<Exchange> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut client = TcpStream::connect(listener.local_addr()?)?;
+        let mut server = listener.accept()?.0;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        std::thread::spawn(move || {
+            let mut asked = [0; size_of::<Tick>()];
+            while server.read_exact(&mut asked).is_ok() {
+                if server.write_all(&[0; EXCHANGE_BYTES]).is_err() {
+                    return;
+                }
+            }
+        });
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let client = std::thread::spawn(move || {
+            let (mut times, mut answer) = (Vec::new(), [0; EXCHANGE_BYTES]);
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::sleep(EXCHANGE_EVERY);
+                let began = realtime_ns();
+                client.write_all(&[0; size_of::<Tick>()])?;
+                client.read_exact(&mut answer)?;
+                times.push(realtime_ns() - began);
+            }
+            Ok(times)
+        });
+        Ok(Exchange { stop, client })
+    }
+
+    /// The time that each exchange took, ns.
+    fn stop(self) -> Result<Vec<u64>, Failure> {
+        self.stop.store(true, Ordering::Relaxed);
+        let times = self.client.join().map_err(|_| "the client panicked")?;
+        Ok(times?)
+    }
 }
 
 fn live(effort: &Effort) -> Result<(), Failure> {

@@ -1,9 +1,11 @@
 //! A connection to the recovery server, in plain text or over TLS.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use socket2::SockRef;
@@ -55,7 +57,8 @@ pub(crate) const fn reason(status: ReplyStatus) -> &'static str {
 
 /// A connection that is ready for requests.
 pub(crate) enum Connection {
-    Plain(TcpStream),
+    /// Buffered, so that a short reply is read at once with its ticks.
+    Plain(BufReader<TcpStream>),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
@@ -72,7 +75,7 @@ impl Connection {
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(patience))?;
         let Some(tls) = tls else {
-            return Ok(Connection::Plain(socket));
+            return Ok(Connection::Plain(BufReader::new(socket)));
         };
         let name = tls.name.clone();
         let name = name.unwrap_or_else(|| ServerName::from(server.ip()));
@@ -143,7 +146,9 @@ impl Connection {
 
     fn read_by(&mut self, deadline: Instant, mut bytes: &mut [u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            wait_until(self.socket(), deadline)?;
+            if !self.has_some() {
+                wait_until(self.socket(), deadline)?;
+            }
             match self.read(bytes) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => bytes = &mut bytes[count..],
@@ -156,18 +161,23 @@ impl Connection {
 
     /// Whether the server has neither closed the connection nor sent what nobody asked for.
     pub(crate) fn is_open(&self) -> bool {
-        let peek = |socket: &TcpStream| {
-            socket.set_nonblocking(true)?;
-            let peeked = socket.peek(&mut [0]);
-            socket.set_nonblocking(false)?;
-            peeked
-        };
-        peek(self.socket()).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peeked = recv(self.socket(), &mut [0], flags);
+        !self.has_some() && peeked.is_err_and(|error| error == Errno::AGAIN)
     }
 
-    const fn socket(&self) -> &TcpStream {
+    /// Whether a read finds something without asking the socket.
+    fn has_some(&self) -> bool {
         match self {
-            Connection::Plain(socket) => socket,
+            Connection::Plain(stream) => !stream.buffer().is_empty(),
+            // Its own buffer does not tell.
+            Connection::Tls(_) => false,
+        }
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Connection::Plain(stream) => stream.get_ref(),
             Connection::Tls(stream) => &stream.sock,
         }
     }
@@ -176,7 +186,7 @@ impl Connection {
 impl Read for Connection {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
-            Connection::Plain(socket) => socket.read(into),
+            Connection::Plain(stream) => stream.read(into),
             Connection::Tls(stream) => stream.read(into),
         }
     }
@@ -185,14 +195,14 @@ impl Read for Connection {
 impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Connection::Plain(socket) => socket.write(bytes),
+            Connection::Plain(stream) => stream.get_mut().write(bytes),
             Connection::Tls(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Connection::Plain(socket) => socket.flush(),
+            Connection::Plain(stream) => stream.get_mut().flush(),
             Connection::Tls(stream) => stream.flush(),
         }
     }
@@ -233,7 +243,7 @@ fn shake_hands(mut stream: TlsStream, deadline: Instant) -> Result<TlsStream, Co
 /// What a server says in plain text where TLS was expected.
 fn plain_answer(stream: TlsStream, deadline: Instant) -> ConnectionError {
     let mut reply = Reply::new_zeroed();
-    let mut connection = Connection::Plain(stream.into_parts().1);
+    let mut connection = Connection::Plain(BufReader::new(stream.into_parts().1));
     if let Err(error) = connection.read_by(deadline, reply.as_mut_bytes()) {
         return error.into();
     }

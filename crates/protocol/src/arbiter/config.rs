@@ -22,10 +22,10 @@ pub struct ArbiterConfig {
     pub start: Start,
     /// Most ticks held while waiting for those before them: 65,536 (4 MiB).
     pub hold_ticks: usize,
-    /// How long a gap that all lines have passed still waits for a reordered packet: 20 µs.
+    /// How long a gap that all lines have passed still waits for a reordered packet: 10 µs.
     pub reorder_window: u64,
     /// Most that is added to it, by seq and `jitter_seed`, so that many subscribers that miss the
-    /// same do not ask at the same instant: 20 µs.
+    /// same do not ask at the same instant: 10 µs.
     pub jitter: u64,
     /// What makes the jitter of this subscriber its own.
     pub jitter_seed: u64,
@@ -53,8 +53,8 @@ impl Default for ArbiterConfig {
             recovery: true,
             start: Start::Live,
             hold_ticks: 65_536,
-            reorder_window: 20_000,
-            jitter: 20_000,
+            reorder_window: 10_000,
+            jitter: 10_000,
             jitter_seed: 0,
             line_patience: 100 * MS,
             line_down_after: 3_000 * MS,

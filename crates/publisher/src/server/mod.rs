@@ -306,7 +306,7 @@ impl Server {
             now,
         };
         let mut closed = Vec::new();
-        for _ in 0..self.clients.ready().min(MOST_TURNS) {
+        for _ in 0..MOST_TURNS {
             let Some(key) = self.clients.next_ready() else {
                 break;
             };

@@ -1,0 +1,286 @@
+//! Instructions of the hot functions, each beside its budget.
+//!
+//! `cargo bench --bench instructions`: each case runs under valgrind's callgrind twice, the second
+//! time with twice the rounds; the difference has no start and no set-up in it. Counts do not depend
+//! on what else the machine does, so that a case above its budget is a regression. Needs valgrind,
+//! which shows programs a processor with AVX2 and without AVX-512.
+
+use std::env;
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+
+use tickcast_latency::{Stage, stages};
+use tickcast_protocol::{
+    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, Provenance, Sequencer, Sink, Start,
+};
+use tickcast_queue::ring;
+use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_wire::{Digest, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
+
+/// Packets of a round, and rounds of the shorter run.
+const PACKETS: usize = 256;
+const ROUNDS: usize = 4;
+
+/// What is counted: its name, what one of it is, how many of them a round has, the most
+/// instructions of one, and a round after the set-up.
+struct Case {
+    name: &'static str,
+    unit: &'static str,
+    units: usize,
+    budget: f64,
+    start: fn() -> Box<dyn FnMut()>,
+}
+
+const TICKS: usize = PACKETS * TICKS_PER_PACKET;
+
+const CASES: &[Case] = &[
+    Case {
+        name: "parse a full packet, checksum included",
+        unit: "tick",
+        units: TICKS,
+        budget: 24.0,
+        start: parse,
+    },
+    Case {
+        name: "parse and arbitrate both lines, full packets",
+        unit: "tick taken in",
+        units: 2 * TICKS,
+        budget: 30.0,
+        start: arbitrate,
+    },
+    Case {
+        name: "parse and arbitrate both lines, packets of one tick",
+        unit: "packet",
+        units: 2 * PACKETS,
+        budget: 300.0,
+        start: arbitrate_single,
+    },
+    Case {
+        name: "fill a packet: seq, due time, checksum, digest",
+        unit: "tick",
+        units: TICKS,
+        budget: 100.0,
+        start: fill,
+    },
+    Case {
+        name: "digest",
+        unit: "tick",
+        units: TICKS,
+        budget: 40.0,
+        start: digest,
+    },
+    Case {
+        name: "queue, a packet at a time: publish and read",
+        unit: "tick",
+        units: TICKS,
+        budget: 60.0,
+        start: queue_by_packets,
+    },
+    Case {
+        name: "record a latency",
+        unit: "sample",
+        units: TICKS,
+        budget: 30.0,
+        start: record,
+    },
+    Case {
+        name: "image of the latest state",
+        unit: "tick",
+        units: TICKS,
+        budget: 80.0,
+        start: image,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["case", at, rounds] => {
+            let number = |word: &str| word.parse::<usize>().expect("a number");
+            run(&CASES[number(at)], number(rounds));
+            ExitCode::SUCCESS
+        }
+        _ if arguments.iter().any(|argument| argument == "--test") => {
+            CASES.iter().for_each(|case| run(case, 1));
+            ExitCode::SUCCESS
+        }
+        _ => check(),
+    }
+}
+
+fn run(case: &Case, rounds: usize) {
+    let mut round = (case.start)();
+    (0..rounds).for_each(|_| round());
+}
+
+/// Prints the table; fails when a case is above its budget.
+fn check() -> ExitCode {
+    println!("{:>12} {:>8}  of one", "instructions", "budget");
+    let mut outcome = ExitCode::SUCCESS;
+    for (at, case) in CASES.iter().enumerate() {
+        let counts = [ROUNDS, 2 * ROUNDS].map(|rounds| count(at, rounds));
+        let [Ok(shorter), Ok(longer)] = counts else {
+            let why = counts.into_iter().find_map(Result::err).unwrap_or_default();
+            eprintln!("{}: {why}", case.name);
+            return ExitCode::FAILURE;
+        };
+        let each = (longer - shorter) as f64 / (ROUNDS * case.units) as f64;
+        let verdict = if each > case.budget {
+            outcome = ExitCode::FAILURE;
+            "  ABOVE ITS BUDGET"
+        } else {
+            ""
+        };
+        let Case {
+            name, unit, budget, ..
+        } = case;
+        println!("{each:>12.1} {budget:>8.1}  {unit}: {name}{verdict}");
+    }
+    outcome
+}
+
+/// The instructions of a process that runs the case.
+fn count(case: usize, rounds: usize) -> Result<u64, String> {
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args(["case", &case.to_string(), &rounds.to_string()])
+        .output()
+        .map_err(|error| format!("cannot run valgrind, install it: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let counted = said
+        .lines()
+        .find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    counted
+        .filter(|_| output.status.success())
+        .ok_or_else(|| format!("valgrind failed:\n{said}"))
+}
+
+/// The packets of a synthetic market, with so many ticks each, as they would be sent.
+fn packets(ticks_each: usize) -> Vec<Vec<u8>> {
+    let ticks: Vec<Tick> = market(PACKETS * ticks_each);
+    let mut sequencer = Sequencer::new(1, 0, None);
+    let mut batch = Batch::new();
+    let mut packets = Vec::with_capacity(PACKETS);
+    for ticks in ticks.chunks(ticks_each) {
+        sequencer.fill(ticks, |_| Some(1), &mut batch);
+        batch.stamp(1);
+        packets.push(batch.bytes().to_vec());
+    }
+    packets
+}
+
+fn market(ticks: usize) -> Vec<Tick> {
+    Synthetic::new(SyntheticConfig::default())
+        .take(ticks)
+        .collect()
+}
+
+fn parse() -> Box<dyn FnMut()> {
+    let packets = packets(TICKS_PER_PACKET);
+    Box::new(move || {
+        for bytes in &packets {
+            black_box(Packet::parse(black_box(bytes)).expect("a valid packet"));
+        }
+    })
+}
+
+fn arbitrate() -> Box<dyn FnMut()> {
+    arbitrate_packets(packets(TICKS_PER_PACKET))
+}
+
+fn arbitrate_single() -> Box<dyn FnMut()> {
+    arbitrate_packets(packets(1))
+}
+
+/// Both lines, none lost, from a new arbiter on: what making it costs is left out with the set-up
+/// when it is the same for each round.
+fn arbitrate_packets(packets: Vec<Vec<u8>>) -> Box<dyn FnMut()> {
+    let config = ArbiterConfig {
+        start: Start::Seq(1),
+        hold_ticks: 64,
+        ..Default::default()
+    };
+    Box::new(move || {
+        let mut arbiter = Arbiter::new(config);
+        let mut sink = Discard(0);
+        for packet in &packets {
+            arbiter.handle_datagram(Line::A, packet, 1, &mut sink);
+            arbiter.handle_datagram(Line::B, packet, 1, &mut sink);
+        }
+        assert_eq!(arbiter.counters().delivered, black_box(sink.0));
+    })
+}
+
+/// Takes the ticks and does nothing with them.
+struct Discard(u64);
+
+impl Sink for Discard {
+    fn session(&mut self, _: u64, _: u64, _: Option<PreviousSession>) {}
+    fn ticks(&mut self, ticks: &[Tick], _: Provenance, _: bool) {
+        self.0 += ticks.len() as u64;
+    }
+    fn lost(&mut self, _: &Loss) {}
+    fn snapshot(&mut self, _: u64) {}
+    fn end_of_session(&mut self, _: u64, _: u64) {}
+    fn alarm(&mut self, _: Alarm) {}
+}
+
+fn fill() -> Box<dyn FnMut()> {
+    let ticks = market(TICKS);
+    let mut sequencer = Sequencer::new(1, 0, None);
+    let mut batch = Batch::new();
+    Box::new(move || {
+        for ticks in ticks.chunks(TICKS_PER_PACKET) {
+            sequencer.fill(black_box(ticks), |_| Some(1), &mut batch);
+            batch.stamp(1);
+            black_box(batch.bytes());
+        }
+    })
+}
+
+fn digest() -> Box<dyn FnMut()> {
+    let ticks = market(TICKS);
+    let mut digest = Digest::default();
+    Box::new(move || {
+        for ticks in ticks.chunks(TICKS_PER_PACKET) {
+            digest.update_all(black_box(ticks));
+        }
+    })
+}
+
+fn queue_by_packets() -> Box<dyn FnMut()> {
+    let ticks = market(TICKS);
+    let (mut producer, ring) = ring(1 << 12);
+    let mut reader = ring.reader();
+    let mut lines = [[0; 8]; TICKS_PER_PACKET];
+    Box::new(move || {
+        for ticks in ticks.chunks_exact(TICKS_PER_PACKET) {
+            let rest = ticks[1..].iter().map(|tick| tick.to_words());
+            producer.publish(&ticks[0].to_words(), rest);
+            let count = reader.read(&mut lines).expect("not lapped");
+            assert_eq!(count, black_box(&lines).len());
+        }
+    })
+}
+
+fn record() -> Box<dyn FnMut()> {
+    let (mut recorder, reporter) = stages(&[Stage::Total]);
+    Box::new(move || {
+        let _ = &reporter;
+        for sample in 0..TICKS as u64 {
+            recorder.record(Stage::Total, 1_000, 1_000 + sample % 65_537, 1);
+        }
+    })
+}
+
+fn image() -> Box<dyn FnMut()> {
+    let ticks = market(TICKS);
+    let mut image = Image::new(65_536);
+    Box::new(move || {
+        for tick in &ticks {
+            image.apply(black_box(tick));
+        }
+    })
+}
