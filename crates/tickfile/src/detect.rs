@@ -1,6 +1,7 @@
 //! What a file is, by its content.
 
 use crate::csv::is_csv;
+use crate::itch;
 use crate::native::FILE_MAGIC;
 use crate::reader::{Format, ReadError};
 use crate::source::Source;
@@ -67,7 +68,7 @@ fn is_itch(sample: &[u8]) -> bool {
     for _ in 0..ITCH_SAMPLE {
         let [high, low, kind, ..] = *rest else { break };
         let length = u16::from_be_bytes([high, low]);
-        if itch_length(kind) != Some(length) {
+        if itch::length_of(kind) != Some(length) {
             return false;
         }
         match rest.get(2 + usize::from(length)..) {
@@ -76,29 +77,6 @@ fn is_itch(sample: &[u8]) -> bool {
         }
     }
     sample.len() >= 3
-}
-
-/// Length of an ITCH 5.0 message by its type.
-fn itch_length(kind: u8) -> Option<u16> {
-    Some(match kind {
-        b'S' | b'W' => 12,
-        b'D' | b'B' => 19,
-        b'Y' | b'N' => 20,
-        b'h' => 21,
-        b'X' => 23,
-        b'H' => 25,
-        b'L' => 26,
-        b'K' => 28,
-        b'E' => 31,
-        b'J' | b'U' | b'V' => 35,
-        b'A' | b'C' => 36,
-        b'R' => 39,
-        b'F' | b'Q' => 40,
-        b'P' => 44,
-        b'O' => 48,
-        b'I' => 50,
-        _ => return None,
-    })
 }
 
 /// What an unknown file looks like.

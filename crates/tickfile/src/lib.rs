@@ -48,7 +48,7 @@ mod writer;
 
 pub use csv::{CsvError, CsvWriter};
 pub use iex::{Found, IexError};
-pub use itch::ItchError;
+pub use itch::{ItchError, ItchMessage, ItchMessages};
 pub use native::{
     BLOCK_ROWS, Blocks, Finished, Said, TickWriter, TicksError, TicksFile, WriteError,
 };

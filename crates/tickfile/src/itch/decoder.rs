@@ -8,7 +8,7 @@ use tickcast_wire::{
     TradingState, UNDEFINED_PRICE, Venue,
 };
 
-use super::message::{Add, Header, Message, MessageError};
+use super::message::{ItchMessage, length_of};
 use crate::reader::Tally;
 
 /// Prices on the wire are × 1e-4, those of ticks × 1e-9.
@@ -34,11 +34,11 @@ impl Decoder {
         }
     }
 
-    /// Takes the next message, without its length; appends the ticks it gives to `out`.
+    /// Takes the next message; appends the ticks it gives to `out`.
     #[inline]
-    pub fn message(&mut self, bytes: &[u8], out: &mut Vec<Tick>) {
+    pub fn message(&mut self, message: &ItchMessage, out: &mut Vec<Tick>) {
         let before = out.len();
-        match self.decode(bytes, out) {
+        match self.decode(message, out) {
             Ok(()) => {
                 if let Some(last) = out[before..].last_mut() {
                     *last = last.with_flags(Flags::LAST_OF_EVENT);
@@ -52,7 +52,7 @@ impl Decoder {
     pub fn tally(&self) -> Tally {
         let messages = (0..=u8::MAX)
             .zip(self.messages)
-            .filter(|&(_, count)| count > 0)
+            .filter(|&(kind, count)| count > 0 && length_of(kind).is_some())
             .map(|(kind, count)| (char::from(kind).to_string(), count))
             .collect();
         Tally {
@@ -73,167 +73,150 @@ impl Decoder {
 
     /// On an error nothing was appended and no order was touched.
     #[inline]
-    fn decode(&mut self, bytes: &[u8], out: &mut Vec<Tick>) -> Result<(), &'static str> {
-        let message = Message::parse(bytes).map_err(message_reason)?;
-        self.messages[usize::from(bytes[0])] += 1;
-        match message {
-            Message::Add(m) => self.add(m, out)?,
-            Message::AddAttributed(m) => self.add(
-                &Add {
-                    header: m.header,
-                    reference: m.reference,
-                    side: m.side,
-                    shares: m.shares,
-                    symbol: m.symbol,
-                    price: m.price,
-                },
-                out,
-            )?,
-            Message::Delete(m) => {
-                let change = self.books.delete(m.reference.get()).map_err(book_reason)?;
-                quote(&m.header, &change, out);
+    fn decode(&mut self, m: &ItchMessage, out: &mut Vec<Tick>) -> Result<(), &'static str> {
+        let kind = m.kind();
+        self.messages[usize::from(kind)] += 1;
+        match kind {
+            b'A' | b'F' => self.add(m, out)?,
+            b'D' => {
+                let change = self.books.delete(m.reference()).map_err(book_reason)?;
+                quote(m, &change, out);
             }
-            Message::Cancel(m) => {
-                let change = self.reduce(m.reference.get(), m.shares.get())?;
-                quote(&m.header, &change, out);
+            b'X' => {
+                let change = self.reduce(m)?;
+                quote(m, &change, out);
             }
-            Message::Replace(m) => {
-                let price = price(m.price.get());
+            b'U' => {
                 let change = self
                     .books
-                    .replace(m.old.get(), m.new.get(), price, m.shares.get())
+                    .replace(m.reference(), m.second(), price(m), m.shares())
                     .map_err(book_reason)?;
-                quote(&m.header, &change, out);
+                quote(m, &change, out);
             }
-            Message::Executed(m) => {
-                let change = self.reduce(m.reference.get(), m.shares.get())?;
-                let trade = Trade::new(
-                    change.order.price,
-                    u64::from(m.shares.get()),
-                    m.match_number.get(),
-                    aggressor(change.order.side),
-                    [0; 7],
-                );
-                out.push(tick_of_order(trade, &change.order, &m.header));
-                quote(&m.header, &change, out);
+            b'E' => {
+                let change = self.reduce(m)?;
+                execution(m, &change, change.order.price, [0; 7], out);
             }
-            Message::ExecutedAt(m) => {
-                let change = self.reduce(m.reference.get(), m.shares.get())?;
-                let trade = Trade::new(
-                    price(m.price.get()),
-                    u64::from(m.shares.get()),
-                    m.match_number.get(),
-                    aggressor(change.order.side),
-                    condition(m.printable),
-                );
-                out.push(tick_of_order(trade, &change.order, &m.header));
-                quote(&m.header, &change, out);
+            b'C' => {
+                let change = self.reduce(m)?;
+                execution(m, &change, price(m), condition(m.code()), out);
             }
-            Message::HiddenTrade(m) => {
-                self.imply(&m.header, &m.symbol, out);
+            b'P' => {
+                self.imply(m, out);
                 // The side on the wire is always `B`, whoever crossed the spread.
-                let trade = Trade::new(
-                    price(m.price.get()),
-                    u64::from(m.shares.get()),
-                    m.match_number.get(),
-                    Aggressor::None,
-                    [0; 7],
-                );
-                out.push(tick(trade, &m.header));
+                out.push(trade(m, m.shares().into(), [0; 7]));
             }
-            Message::Cross(m) => {
-                self.imply(&m.header, &m.symbol, out);
-                let trade = Trade::new(
-                    price(m.price.get()),
-                    m.shares.get(),
-                    m.match_number.get(),
-                    Aggressor::None,
-                    condition(m.cross_type),
-                );
-                out.push(tick(trade, &m.header));
+            b'Q' => {
+                self.imply(m, out);
+                out.push(trade(m, m.reference(), condition(m.code())));
             }
-            Message::Broken(m) => {
-                let broken = TradeBreak::new(UNDEFINED_PRICE, 0, m.match_number.get());
-                out.push(tick(broken, &m.header));
+            b'B' => {
+                let broken = TradeBreak::new(UNDEFINED_PRICE, 0, m.reference());
+                out.push(tick(broken, m));
             }
-            Message::TradingAction(m) => {
-                let state = trading_state(m.state).ok_or("unknown_trading_state")?;
-                self.imply(&m.header, &m.symbol, out);
-                out.push(tick(Status::new(state, m.state, m.reason), &m.header));
+            b'H' => {
+                let state = trading_state(m.code()).ok_or("unknown_trading_state")?;
+                self.imply(m, out);
+                out.push(tick(Status::new(state, m.code(), m.reason()), m));
             }
-            Message::Directory(m) => {
-                self.defined[usize::from(m.header.locate.get())] = true;
-                let symbol = Symbol::new(&m.symbol);
-                let definition = Definition::new(symbol, UNDEFINED_PRICE, m.round_lot.get());
-                out.push(tick(definition, &m.header));
+            b'R' => {
+                self.defined[usize::from(m.locate())] = true;
+                let symbol = Symbol::new(&m.symbol());
+                out.push(tick(
+                    Definition::new(symbol, UNDEFINED_PRICE, m.shares()),
+                    m,
+                ));
             }
-            Message::Other => {}
+            ItchMessage::UNKNOWN_TYPE => return Err("unknown_type"),
+            ItchMessage::WRONG_LENGTH => return Err("wrong_length"),
+            _ => {}
         }
         Ok(())
     }
 
     #[inline]
-    fn add(&mut self, m: &Add, out: &mut Vec<Tick>) -> Result<(), &'static str> {
+    fn add(&mut self, m: &ItchMessage, out: &mut Vec<Tick>) -> Result<(), &'static str> {
         let order = Order {
-            price: price(m.price.get()),
-            size: m.shares.get(),
-            instrument: u32::from(m.header.locate.get()),
-            side: match m.side {
+            price: price(m),
+            size: m.shares(),
+            instrument: m.locate().into(),
+            side: match m.code() {
                 b'B' => Side::Bid,
                 b'S' => Side::Ask,
                 _ => return Err("unknown_side"),
             },
         };
-        let best = self
-            .books
-            .add(m.reference.get(), order)
-            .map_err(book_reason)?;
-        self.imply(&m.header, &m.symbol, out);
+        let best = self.books.add(m.reference(), order).map_err(book_reason)?;
+        self.imply(m, out);
         if let Some(best) = best {
-            out.push(tick(Quote::from(best), &m.header));
+            out.push(tick(Quote::from(best), m));
         }
         Ok(())
     }
 
     #[inline]
-    fn reduce(&mut self, reference: u64, shares: u32) -> Result<Change, &'static str> {
-        self.books.reduce(reference, shares).map_err(book_reason)
+    fn reduce(&mut self, m: &ItchMessage) -> Result<Change, &'static str> {
+        self.books
+            .reduce(m.reference(), m.shares())
+            .map_err(book_reason)
     }
 
     /// A definition of an instrument that is met before its directory message.
     #[inline]
-    fn imply(&mut self, header: &Header, symbol: &[u8; 8], out: &mut Vec<Tick>) {
-        let defined = &mut self.defined[usize::from(header.locate.get())];
+    fn imply(&mut self, m: &ItchMessage, out: &mut Vec<Tick>) {
+        let defined = &mut self.defined[usize::from(m.locate())];
         if !*defined {
             *defined = true;
-            let definition = Definition::new(Symbol::new(symbol), UNDEFINED_PRICE, 0);
-            out.push(tick(definition, header).with_flags(Flags::IMPLIED));
+            let definition = Definition::new(Symbol::new(&m.symbol()), UNDEFINED_PRICE, 0);
+            out.push(tick(definition, m).with_flags(Flags::IMPLIED));
         }
     }
 }
 
 #[inline]
-fn tick<B: TickBody>(body: B, header: &Header) -> Tick {
-    let instrument = u32::from(header.locate.get());
-    Tick::new(body, Venue::NASDAQ, instrument, header.nanos())
+fn tick<B: TickBody>(body: B, m: &ItchMessage) -> Tick {
+    Tick::new(body, Venue::NASDAQ, m.locate().into(), m.nanos())
 }
 
 /// The instrument is that of the order, whatever the header of a damaged message says.
 #[inline]
-fn tick_of_order<B: TickBody>(body: B, order: &Order, header: &Header) -> Tick {
-    Tick::new(body, Venue::NASDAQ, order.instrument, header.nanos())
+fn tick_of_order<B: TickBody>(body: B, order: &Order, m: &ItchMessage) -> Tick {
+    Tick::new(body, Venue::NASDAQ, order.instrument, m.nanos())
 }
 
 #[inline]
-fn quote(header: &Header, change: &Change, out: &mut Vec<Tick>) {
+fn quote(m: &ItchMessage, change: &Change, out: &mut Vec<Tick>) {
     if let Some(best) = change.best {
-        out.push(tick_of_order(Quote::from(best), &change.order, header));
+        out.push(tick_of_order(Quote::from(best), &change.order, m));
     }
 }
 
+/// The trade of an order that rested, and the quote after it.
 #[inline]
-fn price(wire: u32) -> i64 {
-    i64::from(wire) * PRICE_UNIT
+fn execution(
+    m: &ItchMessage,
+    change: &Change,
+    price: i64,
+    conditions: [u8; 7],
+    out: &mut Vec<Tick>,
+) {
+    let aggressor = aggressor(change.order.side);
+    let trade = Trade::new(price, m.shares().into(), m.second(), aggressor, conditions);
+    out.push(tick_of_order(trade, &change.order, m));
+    quote(m, change, out);
+}
+
+/// A trade outside the book.
+fn trade(m: &ItchMessage, size: u64, conditions: [u8; 7]) -> Tick {
+    tick(
+        Trade::new(price(m), size, m.second(), Aggressor::None, conditions),
+        m,
+    )
+}
+
+#[inline]
+fn price(m: &ItchMessage) -> i64 {
+    i64::from(m.price()) * PRICE_UNIT
 }
 
 fn condition(code: u8) -> [u8; 7] {
@@ -256,13 +239,6 @@ fn trading_state(code: u8) -> Option<TradingState> {
         b'T' => TradingState::Trading,
         _ => return None,
     })
-}
-
-fn message_reason(error: MessageError) -> &'static str {
-    match error {
-        MessageError::UnknownType => "unknown_type",
-        MessageError::WrongLength => "wrong_length",
-    }
 }
 
 fn book_reason(error: BookError) -> &'static str {

@@ -1,11 +1,7 @@
-//! Messages of ITCH 5.0, made for tests.
+//! Messages of ITCH 5.0, made for tests: the layouts as in the specification, type by type.
 
-use zerocopy::IntoBytes;
-
-use super::message::{
-    Add, AddAttributed, Broken, Cancel, Cross, Delete, Directory, Executed, ExecutedAt, Header,
-    HiddenTrade, Replace, TradingAction,
-};
+use zerocopy::big_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub(super) const LOCATE: u16 = 0x0102;
 pub(super) const NANOS: u64 = 0x1f1a_ced9_f07b;
@@ -178,3 +174,145 @@ pub(super) fn one_of_each() -> Vec<Vec<u8>> {
         delete(2),
     ]
 }
+
+/// What every message begins with.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+#[repr(C)]
+pub(super) struct Header {
+    pub kind: u8,
+    pub locate: U16,
+    pub tracking: U16,
+    /// ns since midnight, 48 bits.
+    pub timestamp: [u8; 6],
+}
+
+macro_rules! layout {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal { $($field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy)]
+        #[repr(C)]
+        pub(super) struct $name {
+            pub header: Header,
+            $(pub $field: $type,)*
+        }
+
+        const _: () = assert!(size_of::<$name>() == $bytes);
+    };
+}
+
+layout!(
+    /// `R`: names an instrument.
+    Directory, 39 {
+        symbol: [u8; 8],
+        market_category: u8,
+        financial_status: u8,
+        round_lot: U32,
+        round_lots_only: u8,
+        issue_classification: u8,
+        issue_subtype: [u8; 2],
+        authenticity: u8,
+        short_sale_threshold: u8,
+        ipo: u8,
+        luld_tier: u8,
+        etp: u8,
+        etp_leverage: U32,
+        inverse: u8,
+    }
+);
+layout!(
+    /// `H`: the trading state of an instrument.
+    TradingAction, 25 {
+        symbol: [u8; 8],
+        state: u8,
+        reserved: u8,
+        reason: [u8; 4],
+    }
+);
+layout!(
+    /// `A`, and the first part of `F`: an order rests.
+    Add, 36 {
+        reference: U64,
+        side: u8,
+        shares: U32,
+        symbol: [u8; 8],
+        price: U32,
+    }
+);
+layout!(
+    /// `F`: an order rests, with the name of its owner.
+    AddAttributed, 40 {
+        reference: U64,
+        side: u8,
+        shares: U32,
+        symbol: [u8; 8],
+        price: U32,
+        attribution: [u8; 4],
+    }
+);
+layout!(
+    /// `E`: an order is executed at its price.
+    Executed, 31 {
+        reference: U64,
+        shares: U32,
+        match_number: U64,
+    }
+);
+layout!(
+    /// `C`: an order is executed at another price.
+    ExecutedAt, 36 {
+        reference: U64,
+        shares: U32,
+        match_number: U64,
+        printable: u8,
+        price: U32,
+    }
+);
+layout!(
+    /// `X`: a part of an order is cancelled.
+    Cancel, 23 {
+        reference: U64,
+        shares: U32,
+    }
+);
+layout!(
+    /// `D`: an order is deleted.
+    Delete, 19 {
+        reference: U64,
+    }
+);
+layout!(
+    /// `U`: an order is replaced by another.
+    Replace, 35 {
+        old: U64,
+        new: U64,
+        shares: U32,
+        price: U32,
+    }
+);
+layout!(
+    /// `P`: an order that was not displayed is executed.
+    HiddenTrade, 44 {
+        reference: U64,
+        side: u8,
+        shares: U32,
+        symbol: [u8; 8],
+        price: U32,
+        match_number: U64,
+    }
+);
+layout!(
+    /// `Q`: a cross.
+    Cross, 40 {
+        shares: U64,
+        symbol: [u8; 8],
+        price: U32,
+        match_number: U64,
+        cross_type: u8,
+    }
+);
+layout!(
+    /// `B`: a trade is taken back.
+    Broken, 19 {
+        match_number: U64,
+    }
+);

@@ -13,6 +13,8 @@ use thiserror::Error;
 use tickcast_wire::Tick;
 
 use self::decoder::Decoder;
+pub(crate) use self::message::length_of;
+pub use self::message::{ItchMessage, ItchMessages};
 use crate::reader::{CHUNK_TICKS, Notice, ReadError, Tally, TickReader};
 use crate::source::Source;
 
@@ -56,14 +58,13 @@ impl TickReader for ItchReader {
         while out.len() < full {
             let offset = self.source.offset();
             let window = self.source.peek(wanted)?;
-            let mut rest = window;
-            while let Some((message, after)) = split_message(rest)
-                && out.len() < full
+            let mut messages = ItchMessages::new(window);
+            while out.len() < full
+                && let Some(message) = messages.next()
             {
-                self.decoder.message(message, out);
-                rest = after;
+                self.decoder.message(&message, out);
             }
-            let consumed = window.len() - rest.len();
+            let consumed = window.len() - messages.rest().len();
             if consumed > 0 {
                 self.source.consume(consumed);
                 wanted = SHORTEST_FRAME;
@@ -90,17 +91,6 @@ impl TickReader for ItchReader {
     fn notice(&self) -> Option<&Notice> {
         self.notice.as_ref()
     }
-}
-
-/// The first message, and what comes after it; `None` if no whole message of some length is there.
-#[inline]
-fn split_message(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    let length = usize::from(u16::from_be_bytes(*length));
-    if length == 0 {
-        return None;
-    }
-    rest.split_at_checked(length)
 }
 
 /// How long the first message is together with its length, if it announces any.
