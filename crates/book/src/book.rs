@@ -1,3 +1,5 @@
+use std::hint::select_unpredictable;
+
 use tickcast_wire::{Quote, UNDEFINED_PRICE};
 
 /// A side of the book.
@@ -42,8 +44,8 @@ impl From<BestBidOffer> for Quote {
 /// The price levels of one instrument.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
-    bids: Levels<false>,
-    asks: Levels<true>,
+    bids: Levels,
+    asks: Levels,
 }
 
 impl Book {
@@ -51,8 +53,8 @@ impl Book {
     #[must_use]
     pub fn best(&self) -> BestBidOffer {
         BestBidOffer {
-            bid: self.bids.best(),
-            ask: self.asks.best(),
+            bid: self.best_of(Side::Bid),
+            ask: self.best_of(Side::Ask),
         }
     }
 
@@ -62,87 +64,109 @@ impl Book {
             Side::Bid => &self.bids.0,
             Side::Ask => &self.asks.0,
         };
-        levels.iter().rev().copied()
+        levels.iter().rev().map(move |level| level.at_price(side))
     }
 
     /// Adds to a level. Says whether the best of the side changed.
     #[inline]
     pub(crate) fn add(&mut self, side: Side, price: i64, size: u32) -> bool {
-        match side {
-            Side::Bid => self.bids.add(price, size),
-            Side::Ask => self.asks.add(price, size),
-        }
+        self.side_mut(side).add(rank(side, price), size)
     }
 
     /// Takes off a level. Says whether the best of the side changed.
     #[inline]
     pub(crate) fn remove(&mut self, side: Side, price: i64, size: u32) -> bool {
-        match side {
-            Side::Bid => self.bids.remove(price, size),
-            Side::Ask => self.asks.remove(price, size),
-        }
+        self.side_mut(side).remove(rank(side, price), size)
     }
 
     #[inline]
     pub(crate) fn best_of(&self, side: Side) -> Option<Level> {
+        let levels = match side {
+            Side::Bid => &self.bids.0,
+            Side::Ask => &self.asks.0,
+        };
+        levels.last().map(|level| level.at_price(side))
+    }
+
+    #[inline]
+    fn side_mut(&mut self, side: Side) -> &mut Levels {
         match side {
-            Side::Bid => self.bids.best(),
-            Side::Ask => self.asks.best(),
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        }
+    }
+}
+
+/// How good a price is: of two prices on a side, the better has the higher rank. The rank of a
+/// rank is the price again.
+#[inline]
+fn rank(side: Side, price: i64) -> i64 {
+    match side {
+        Side::Bid => price,
+        Side::Ask => !price,
+    }
+}
+
+/// A level by its rank.
+#[derive(Debug, Clone, Copy)]
+struct Ranked {
+    rank: i64,
+    size: u64,
+}
+
+impl Ranked {
+    #[inline]
+    fn at_price(self, side: Side) -> Level {
+        Level {
+            price: rank(side, self.rank),
+            size: self.size,
         }
     }
 }
 
 /// Levels with the best at the end, where most changes happen and cost no move of the others.
 #[derive(Debug, Clone, Default)]
-struct Levels<const LOWEST_IS_BEST: bool>(Vec<Level>);
+struct Levels(Vec<Ranked>);
 
-impl<const LOWEST_IS_BEST: bool> Levels<LOWEST_IS_BEST> {
-    /// How many levels are looked at one by one from the best, before a binary search.
-    const NEAR: usize = 8;
+impl Levels {
+    /// Of a side with fewer levels than twice this, every search takes as many steps.
+    const STEP_MIN: usize = 32;
 
+    /// How many levels are worse: the index of the level of this rank, if there is one.
+    ///
+    /// A binary search without a branch on what it finds, since a price is where nobody can guess.
     #[inline]
-    fn best(&self) -> Option<Level> {
-        self.0.last().copied()
-    }
-
-    #[inline]
-    fn is_worse(a: i64, b: i64) -> bool {
-        if LOWEST_IS_BEST { a > b } else { a < b }
-    }
-
-    /// How many levels are worse than `price`: the index of its level, if it has one.
-    #[inline]
-    fn worse_than(&self, price: i64) -> usize {
-        let far = self.0.len().saturating_sub(Self::NEAR);
-        match self.0[far..]
-            .iter()
-            .rposition(|level| Self::is_worse(level.price, price))
-        {
-            Some(last_worse) => far + last_worse + 1,
-            None => self.0[..far].partition_point(|level| Self::is_worse(level.price, price)),
+    fn worse_than(&self, rank: i64) -> usize {
+        let levels = self.0.as_slice();
+        let Some(last) = levels.len().checked_sub(1) else {
+            return 0;
+        };
+        let mut worse = 0;
+        let mut step = Self::STEP_MIN.max((levels.len() + 1).next_power_of_two() / 2);
+        while step > 0 {
+            let more = worse + step;
+            let is_worse = levels[(more - 1).min(last)].rank < rank;
+            worse = select_unpredictable(is_worse & (more <= levels.len()), more, worse);
+            step /= 2;
         }
+        worse
     }
 
     /// Sizes cannot overflow: a level holds fewer than 2^32 orders of less than 2^32 each.
     #[inline]
-    fn add(&mut self, price: i64, size: u32) -> bool {
-        let at = self.worse_than(price);
+    fn add(&mut self, rank: i64, size: u32) -> bool {
+        let at = self.worse_than(rank);
+        let size = u64::from(size);
         match self.0.get_mut(at) {
-            Some(level) if level.price == price => level.size += u64::from(size),
-            _ => self.0.insert(
-                at,
-                Level {
-                    price,
-                    size: u64::from(size),
-                },
-            ),
+            Some(level) if level.rank == rank => level.size += size,
+            _ => self.0.insert(at, Ranked { rank, size }),
         }
         at + 1 == self.0.len()
     }
 
     #[inline]
-    fn remove(&mut self, price: i64, size: u32) -> bool {
-        let at = self.worse_than(price);
+    fn remove(&mut self, rank: i64, size: u32) -> bool {
+        let at = self.worse_than(rank);
         let was_best = at + 1 == self.0.len();
         if let Some(level) = self.0.get_mut(at) {
             level.size -= u64::from(size);

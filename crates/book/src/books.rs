@@ -1,19 +1,15 @@
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use foldhash::fast::RandomState;
-
 use crate::book::{BestBidOffer, Book, Side};
 use crate::error::BookError;
+use crate::orders::Orders;
 
 /// How much the books may hold. What goes beyond is refused with a typed error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Orders that rest at one time, over all instruments; default 16,777,216, at most
-    /// 4,294,967,295. An order takes about 40 bytes.
+    /// 4,294,967,295. An order takes 48 to 96 bytes.
     pub max_orders: usize,
-    /// Instruments are numbered below this; default 65,536. An instrument takes 48 bytes and its
-    /// levels.
+    /// Instruments are numbered below this; default 65,536, at most 2,147,483,648. An instrument
+    /// takes 48 bytes and its levels.
     pub max_instruments: u32,
 }
 
@@ -56,7 +52,7 @@ pub struct Change {
 #[derive(Debug, Clone)]
 pub struct Books {
     limits: Limits,
-    orders: HashMap<u64, Order, RandomState>,
+    orders: Orders,
     books: Vec<Book>,
 }
 
@@ -67,9 +63,9 @@ impl Books {
         Books {
             limits: Limits {
                 max_orders: limits.max_orders.min(u32::MAX as usize),
-                ..limits
+                max_instruments: limits.max_instruments.min(1 << 31),
             },
-            orders: HashMap::default(),
+            orders: Orders::new(),
             books: Vec::new(),
         }
     }
@@ -87,12 +83,12 @@ impl Books {
         }
         let max_orders = self.limits.max_orders;
         self.make_room_for(order.instrument)?;
-        let is_full = self.orders.len() >= max_orders;
-        match self.orders.entry(reference) {
-            Entry::Occupied(_) => return Err(BookError::DuplicateOrder { reference }),
-            Entry::Vacant(_) if is_full => return Err(BookError::TooManyOrders { max_orders }),
-            Entry::Vacant(entry) => entry.insert(order),
-        };
+        if self.orders.len() >= max_orders && self.orders.find(reference).is_none() {
+            return Err(BookError::TooManyOrders { max_orders });
+        }
+        if !self.orders.insert(reference, order) {
+            return Err(BookError::DuplicateOrder { reference });
+        }
         let book = &mut self.books[order.instrument as usize];
         let changed = book.add(order.side, order.price, order.size);
         Ok(changed.then(|| book.best()))
@@ -109,10 +105,10 @@ impl Books {
         if size == 0 {
             return Err(BookError::ZeroSize { reference });
         }
-        let Entry::Occupied(mut entry) = self.orders.entry(reference) else {
+        let Some(at) = self.orders.find(reference) else {
             return Err(BookError::UnknownOrder { reference });
         };
-        let order = *entry.get();
+        let order = self.orders.order(at);
         match order.size.checked_sub(size) {
             None => {
                 return Err(BookError::ExceedsOrder {
@@ -121,10 +117,8 @@ impl Books {
                     remaining: order.size,
                 });
             }
-            Some(0) => {
-                entry.remove();
-            }
-            Some(rest) => entry.get_mut().size = rest,
+            Some(0) => self.orders.remove(at),
+            Some(rest) => self.orders.resize(at, rest),
         }
         Ok(self.take_off(order, size))
     }
@@ -135,10 +129,12 @@ impl Books {
     /// [`UnknownOrder`](BookError::UnknownOrder).
     #[inline]
     pub fn delete(&mut self, reference: u64) -> Result<Change, BookError> {
-        match self.orders.remove(&reference) {
-            Some(order) => Ok(self.take_off(order, order.size)),
-            None => Err(BookError::UnknownOrder { reference }),
-        }
+        let Some(at) = self.orders.find(reference) else {
+            return Err(BookError::UnknownOrder { reference });
+        };
+        let order = self.orders.order(at);
+        self.orders.remove(at);
+        Ok(self.take_off(order, order.size))
     }
 
     /// A resting order leaves the book and one with another reference, price and size takes its
@@ -159,18 +155,21 @@ impl Books {
         if size == 0 {
             return Err(BookError::ZeroSize { reference: new });
         }
-        if new != old && self.orders.contains_key(&new) {
-            return Err(BookError::DuplicateOrder { reference: new });
-        }
-        let Some(order) = self.orders.remove(&old) else {
+        let Some(at) = self.orders.find(old) else {
             return Err(BookError::UnknownOrder { reference: old });
         };
+        let order = self.orders.order(at);
         let replacement = Order {
             price,
             size,
             ..order
         };
-        self.orders.insert(new, replacement);
+        self.orders.remove(at);
+        if !self.orders.insert(new, replacement) {
+            // As it was: `old` was free since it was removed.
+            let _ = self.orders.insert(old, order);
+            return Err(BookError::DuplicateOrder { reference: new });
+        }
 
         let book = &mut self.books[order.instrument as usize];
         let before = book.best_of(order.side);
@@ -185,8 +184,8 @@ impl Books {
 
     /// The resting order with this reference.
     #[must_use]
-    pub fn order(&self, reference: u64) -> Option<&Order> {
-        self.orders.get(&reference)
+    pub fn order(&self, reference: u64) -> Option<Order> {
+        self.orders.find(reference).map(|at| self.orders.order(at))
     }
 
     /// How many orders rest, over all instruments.

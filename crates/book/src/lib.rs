@@ -21,6 +21,7 @@
 mod book;
 mod books;
 mod error;
+mod orders;
 
 pub use book::{BestBidOffer, Book, Level, Side};
 pub use books::{Books, Change, Limits, Order};

@@ -189,7 +189,7 @@ proptest! {
             }
             prop_assert_eq!(books.resting_orders(), model.orders.len());
             for (reference, order) in &model.orders {
-                prop_assert_eq!(books.order(*reference), Some(order));
+                prop_assert_eq!(books.order(*reference), Some(*order));
             }
             for instrument in 0..3 {
                 for side in [Side::Bid, Side::Ask] {
