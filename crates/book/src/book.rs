@@ -1,5 +1,3 @@
-use std::hint::select_unpredictable;
-
 use tickcast_wire::{Quote, UNDEFINED_PRICE};
 
 /// A side of the book.
@@ -44,13 +42,14 @@ impl From<BestBidOffer> for Quote {
 /// The price levels of one instrument.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
-    bids: Levels,
-    asks: Levels,
+    /// By side; not a field for each, so that there is no branch on it.
+    sides: [Levels; 2],
 }
 
 impl Book {
     /// The best level of each side.
     #[must_use]
+    #[inline]
     pub fn best(&self) -> BestBidOffer {
         BestBidOffer {
             bid: self.best_of(Side::Bid),
@@ -60,40 +59,26 @@ impl Book {
 
     /// The levels of a side, the best first.
     pub fn levels(&self, side: Side) -> impl ExactSizeIterator<Item = Level> {
-        let levels = match side {
-            Side::Bid => &self.bids.0,
-            Side::Ask => &self.asks.0,
-        };
+        let levels = &self.sides[side as usize].0;
         levels.iter().rev().map(move |level| level.at_price(side))
     }
 
     /// Adds to a level. Says whether the best of the side changed.
     #[inline]
     pub(crate) fn add(&mut self, side: Side, price: i64, size: u32) -> bool {
-        self.side_mut(side).add(rank(side, price), size)
+        self.sides[side as usize].add(rank(side, price), size)
     }
 
     /// Takes off a level. Says whether the best of the side changed.
     #[inline]
     pub(crate) fn remove(&mut self, side: Side, price: i64, size: u32) -> bool {
-        self.side_mut(side).remove(rank(side, price), size)
+        self.sides[side as usize].remove(rank(side, price), size)
     }
 
     #[inline]
     pub(crate) fn best_of(&self, side: Side) -> Option<Level> {
-        let levels = match side {
-            Side::Bid => &self.bids.0,
-            Side::Ask => &self.asks.0,
-        };
-        levels.last().map(|level| level.at_price(side))
-    }
-
-    #[inline]
-    fn side_mut(&mut self, side: Side) -> &mut Levels {
-        match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
-        }
+        let best = self.sides[side as usize].0.last();
+        best.map(|level| level.at_price(side))
     }
 }
 
@@ -101,10 +86,8 @@ impl Book {
 /// rank is the price again.
 #[inline]
 fn rank(side: Side, price: i64) -> i64 {
-    match side {
-        Side::Bid => price,
-        Side::Ask => !price,
-    }
+    // All bits of an ask are turned over.
+    price ^ -(side as i64)
 }
 
 /// A level by its rank.
@@ -129,27 +112,11 @@ impl Ranked {
 struct Levels(Vec<Ranked>);
 
 impl Levels {
-    /// Of a side with fewer levels than twice this, every search takes as many steps.
-    const STEP_MIN: usize = 32;
-
     /// How many levels are worse: the index of the level of this rank, if there is one.
-    ///
-    /// A binary search without a branch on what it finds, since a price is where nobody can guess.
     #[inline]
     fn worse_than(&self, rank: i64) -> usize {
-        let levels = self.0.as_slice();
-        let Some(last) = levels.len().checked_sub(1) else {
-            return 0;
-        };
-        let mut worse = 0;
-        let mut step = Self::STEP_MIN.max((levels.len() + 1).next_power_of_two() / 2);
-        while step > 0 {
-            let more = worse + step;
-            let is_worse = levels[(more - 1).min(last)].rank < rank;
-            worse = select_unpredictable(is_worse & (more <= levels.len()), more, worse);
-            step /= 2;
-        }
-        worse
+        // No branch depends on what it finds: where a price is cannot be guessed.
+        self.0.partition_point(|level| level.rank < rank)
     }
 
     /// Sizes cannot overflow: a level holds fewer than 2^32 orders of less than 2^32 each.

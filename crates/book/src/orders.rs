@@ -56,17 +56,20 @@ pub(crate) struct Place(usize);
 pub(crate) struct Orders {
     /// A power of two.
     slots: Box<[Slot]>,
+    /// 64 less the bits that number a slot.
+    shift: u32,
     count: usize,
-    /// Seeded anew in every process, so that no file can be made to be slow.
-    hasher: RandomState,
+    /// Another one in every process, so that no file can be made to be slow.
+    seed: u64,
 }
 
 impl Orders {
     pub fn new() -> Orders {
         Orders {
             slots: vec![FREE; SLOTS_MIN].into(),
+            shift: u64::BITS - SLOTS_MIN.ilog2(),
             count: 0,
-            hasher: RandomState::default(),
+            seed: RandomState::default().hash_one(0),
         }
     }
 
@@ -131,7 +134,7 @@ impl Orders {
     }
 
     /// The slot of the order with this reference, or the free one where it would go.
-    #[inline]
+    #[inline(always)]
     fn search(&self, reference: u64) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = self.home(reference);
@@ -144,15 +147,19 @@ impl Orders {
         }
     }
 
+    /// Where an order goes if it need not give way. Venues number orders one after the other, and
+    /// numbers that follow each other come far apart and evenly spread (Fibonacci hashing).
     #[inline]
     fn home(&self, reference: u64) -> usize {
-        self.hasher.hash_one(reference) as usize & (self.slots.len() - 1)
+        const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+        ((reference ^ self.seed).wrapping_mul(GOLDEN) >> self.shift) as usize
     }
 
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
         let more = vec![FREE; 2 * self.slots.len()].into();
+        self.shift -= 1;
         let before = std::mem::replace(&mut self.slots, more);
         for slot in before.iter().filter(|slot| slot.size != 0) {
             let at = self.search(slot.reference);
