@@ -1,3 +1,5 @@
+use std::hint::black_box;
+
 use tickcast_wire::{Quote, UNDEFINED_PRICE};
 
 /// A side of the book.
@@ -54,6 +56,14 @@ impl Book {
         BestBidOffer {
             bid: self.best_of(Side::Bid),
             ask: self.best_of(Side::Ask),
+        }
+    }
+
+    /// Brings the middle of each side, where searches begin, into the cache: reads it for nothing.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        for Levels(levels) in &self.sides {
+            black_box(levels.get(levels.len() / 2).map(|level| level.rank));
         }
     }
 

@@ -182,6 +182,17 @@ impl Books {
         })
     }
 
+    /// Brings into the cache what a message that names this order and instrument is likely to
+    /// need. It changes nothing, and either may be unknown: call it some messages ahead, so that
+    /// the memory is there when the message is taken.
+    #[inline]
+    pub fn touch(&self, reference: u64, instrument: u32) {
+        self.orders.touch(reference);
+        if let Some(book) = self.books.get(instrument as usize) {
+            book.touch();
+        }
+    }
+
     /// The resting order with this reference.
     #[must_use]
     pub fn order(&self, reference: u64) -> Option<Order> {

@@ -34,6 +34,13 @@ impl Decoder {
         }
     }
 
+    /// Says that a message will come soon.
+    #[inline]
+    pub fn touch(&self, message: &ItchMessage) {
+        self.books
+            .touch(message.reference(), message.locate().into());
+    }
+
     /// Takes the next message; appends the ticks it gives to `out`.
     #[inline]
     pub fn message(&mut self, message: &ItchMessage, out: &mut Vec<Tick>) {

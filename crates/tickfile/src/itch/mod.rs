@@ -21,6 +21,9 @@ use crate::source::Source;
 /// A message of one byte, with its length.
 const SHORTEST_FRAME: usize = 3;
 
+/// How many messages before it is taken what a message needs is fetched from memory.
+const AHEAD: usize = 8;
+
 /// Why an ITCH file cannot be read on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ItchError {
@@ -59,9 +62,16 @@ impl TickReader for ItchReader {
             let offset = self.source.offset();
             let window = self.source.peek(wanted)?;
             let mut messages = ItchMessages::new(window);
+            let mut ahead = messages.clone();
+            for message in ahead.by_ref().take(AHEAD) {
+                self.decoder.touch(&message);
+            }
             while out.len() < full
                 && let Some(message) = messages.next()
             {
+                if let Some(message) = ahead.next() {
+                    self.decoder.touch(&message);
+                }
                 self.decoder.message(&message, out);
             }
             let consumed = window.len() - messages.rest().len();
