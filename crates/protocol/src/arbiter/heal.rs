@@ -341,21 +341,27 @@ impl Arbiter {
             && next_seq < gap.end
         {
             let real = next_seq.max(gap.first);
-            self.gaps.fill(real, self.highest);
+            self.forget_claims(real);
             // What is real of it was denied only for the claim's sake: its tries begin anew.
             for gap in self.gaps.iter_mut() {
                 if gap.pending == Some(asked.id) {
                     gap.tries = 0;
                 }
             }
-            self.highest = real;
-            self.end = self.end.filter(|&end| end <= self.highest);
-            for line in &mut self.lines {
-                line.position = line.position.min(self.highest);
-            }
-            for jumps in &mut self.jumps {
-                jumps.cut(real);
-            }
+        }
+    }
+
+    /// Nothing from `real` on exists: whatever claimed so was not true.
+    pub(super) fn forget_claims(&mut self, real: u64) {
+        self.gaps.fill(real, self.highest);
+        self.window.forget(real, self.highest);
+        self.highest = real;
+        self.end = self.end.filter(|&end| end <= real);
+        for line in &mut self.lines {
+            line.position = line.position.min(real);
+        }
+        for jumps in &mut self.jumps {
+            jumps.cut(real);
         }
     }
 

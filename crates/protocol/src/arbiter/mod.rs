@@ -532,6 +532,8 @@ impl Arbiter {
             && self.join.is_done()
         {
             self.ended = true;
+            // A damaged heartbeat may have claimed more than there was.
+            self.forget_claims(self.next);
             self.reach_end(sink);
             sink.end_of_session(self.session, self.next - 1);
         }

@@ -968,6 +968,21 @@ fn a_claim_that_the_publisher_denies_is_forgotten() {
 }
 
 #[test]
+fn what_lies_behind_the_end_of_the_session_is_not_asked_for() {
+    let mut bench = Bench::from_start();
+    bench.both(&data(1, 1));
+    bench.both(&heartbeat(50));
+    let request = bench.request_after_reordering();
+    bench.refuse(request.id(), ReplyStatus::NotYet, 2);
+    bench.both(&data(2, 1));
+    assert_eq!(bench.both(&end(3)), "end of 1000 at 2\n");
+    bench.wait(1_000 * MS);
+    assert_eq!(bench.arbiter.next_deadline(), None);
+    assert_eq!(bench.request(), None);
+    assert_eq!(bench.arbiter.counters().lost, 0);
+}
+
+#[test]
 fn what_is_real_of_a_denied_claim_is_asked_for_anew() {
     let mut bench = Bench::new(ArbiterConfig {
         start: Start::Seq(1),
