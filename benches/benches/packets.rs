@@ -8,7 +8,7 @@ use tickcast_protocol::{
     Sink, Start, Verdict, Verifier,
 };
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
-use tickcast_wire::{Digest, Fingerprint, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
+use tickcast_wire::{Digest, Packet, PreviousSession, TICKS_PER_PACKET, Tick, TickSum};
 
 /// Packets in a round: more than the branch predictor learns by heart.
 const PACKETS: usize = 4_096;
@@ -46,7 +46,7 @@ fn parse(c: &mut Criterion) {
     });
     group.bench_function("fingerprint", |b| {
         let packet = Packet::parse(&packets[7]).expect("a valid packet");
-        b.iter(|| Fingerprint::of(black_box(packet.ticks())));
+        b.iter(|| TickSum::of(black_box(packet.ticks())));
     });
     group.bench_function("digest", |b| {
         let packet = Packet::parse(&packets[7]).expect("a valid packet");

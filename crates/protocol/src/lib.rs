@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, Line, Loss, Provenance, Sink, Start};
-//! use tickcast_wire::{Clear, Fingerprint, PacketHeader, PreviousSession, Tick, Venue};
+//! use tickcast_wire::{Clear, TickSum, PacketHeader, PreviousSession, Tick, Venue};
 //! use zerocopy::IntoBytes;
 //!
 //! struct Print;
@@ -37,7 +37,7 @@
 //! let mut arbiter = Arbiter::new(ArbiterConfig { start: Start::Seq(1), ..Default::default() });
 //! let tick = Tick::new(Clear::default(), Venue::NONE, 1, 0).with_seq(1);
 //! let header = PacketHeader::data(7, 0, 1, 1).with_ts_sent(8);
-//! let checksum = header.checksum(Fingerprint::of(&[tick]));
+//! let checksum = header.checksum(TickSum::of(&[tick]));
 //! let packet = [header.as_bytes(), tick.as_bytes(), &checksum].concat();
 //!
 //! arbiter.handle_datagram(Line::A, &packet, 0, &mut Print);

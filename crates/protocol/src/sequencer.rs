@@ -1,8 +1,8 @@
 //! Numbers ticks and lays them out as packets, ready to be sent.
 
 use tickcast_wire::{
-    CHECKSUM_BYTES, Digest, EMPTY_PACKET_BYTES, Fingerprint, HEADER_BYTES, PacketHeader,
-    PreviousSession, TICK_BYTES, TICKS_PER_PACKET, Tick,
+    CHECKSUM_BYTES, Digest, EMPTY_PACKET_BYTES, HEADER_BYTES, PacketHeader, PreviousSession,
+    TICK_BYTES, TICKS_PER_PACKET, Tick, TickSum,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -32,7 +32,7 @@ struct FullPacket {
 pub struct Batch {
     packets: Box<[FullPacket]>,
     /// Of the ticks of each packet.
-    fingerprints: [Fingerprint; PACKETS_PER_BATCH],
+    sums: [TickSum; PACKETS_PER_BATCH],
     ticks: usize,
 }
 
@@ -47,7 +47,7 @@ impl Batch {
         };
         Batch {
             packets: vec![empty; PACKETS_PER_BATCH].into_boxed_slice(),
-            fingerprints: [Fingerprint::default(); PACKETS_PER_BATCH],
+            sums: [TickSum::default(); PACKETS_PER_BATCH],
             ticks: 0,
         }
     }
@@ -86,7 +86,7 @@ impl Batch {
     /// Writes the time of sending, ns since the Unix epoch, into every header, and the checksums.
     pub fn stamp(&mut self, ts_sent: u64) {
         let mut left = self.ticks;
-        let packets = self.packets.iter_mut().zip(&self.fingerprints);
+        let packets = self.packets.iter_mut().zip(&self.sums);
         for (packet, ticks) in packets.take(self.ticks.div_ceil(TICKS_PER_PACKET)) {
             let count = left.min(TICKS_PER_PACKET);
             left -= count;
@@ -162,10 +162,10 @@ impl Sequencer {
     ) -> usize {
         batch.ticks = 0;
         let chunks = ticks.chunks(TICKS_PER_PACKET);
-        let slots = batch.packets.iter_mut().zip(&mut batch.fingerprints);
-        for (chunk, (packet, fingerprint)) in chunks.zip(slots) {
+        let slots = batch.packets.iter_mut().zip(&mut batch.sums);
+        for (chunk, (packet, sum)) in chunks.zip(slots) {
             let count = self.fill_packet(chunk, &mut due, packet);
-            *fingerprint = Fingerprint::of(&packet.ticks[..count]);
+            *sum = TickSum::of(&packet.ticks[..count]);
             batch.ticks += count;
             if count < TICKS_PER_PACKET {
                 break;

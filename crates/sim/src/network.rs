@@ -1,8 +1,8 @@
 //! What happens to packets on their way.
 
 use tickcast_wire::{
-    Digest, EMPTY_PACKET_BYTES, Fingerprint, HEADER_BYTES, Packet, PacketHeader, PacketKind,
-    TICK_BYTES, TICKS_PER_PACKET, Tick,
+    Digest, EMPTY_PACKET_BYTES, HEADER_BYTES, Packet, PacketHeader, PacketKind, TICK_BYTES,
+    TICKS_PER_PACKET, Tick, TickSum,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -103,7 +103,7 @@ pub(crate) fn recut(packets: &[Datagram], random: &mut Random) -> Vec<Datagram> 
         if let Some(previous) = model.previous() {
             header = header.with_previous(previous);
         }
-        let checksum = header.checksum(Fingerprint::of(packet));
+        let checksum = header.checksum(TickSum::of(packet));
         recut.push(
             [header.as_bytes(), packet.as_bytes(), &checksum]
                 .concat()
@@ -147,7 +147,7 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
         && let Ok((header, body)) = PacketHeader::ref_from_prefix(rest)
         && let Ok(ticks) = <[Tick]>::ref_from_bytes(body)
     {
-        *checksum = header.checksum(Fingerprint::of(ticks));
+        *checksum = header.checksum(TickSum::of(ticks));
     }
     bytes
 }

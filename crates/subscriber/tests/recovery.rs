@@ -14,7 +14,7 @@ use tickcast_subscriber::{
     LossReason, Outcome, Provenance, SessionStart, Start, Stats, SubscriberBuilder,
 };
 use tickcast_wire::{
-    BLOCK_ROWS, Block, Fingerprint, PacketHeader, Reply, ReplyStatus, Request, RequestKind,
+    BLOCK_ROWS, Block, PacketHeader, Reply, ReplyStatus, Request, RequestKind, TickSum,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -103,7 +103,7 @@ fn a_server_that_answers_byte_by_byte_for_ever() {
     let result = heal(serve(|request, stream| {
         let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
         let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
-        let block = Block::new(request.id(), 0, 5, Fingerprint::of(&rows));
+        let block = Block::new(request.id(), 0, 5, TickSum::of(&rows));
         let rows = [block.as_bytes(), rows.as_bytes()].concat();
         let mut bytes = header.as_bytes().iter().chain(&rows);
         bytes.all(|&byte| {
@@ -119,7 +119,7 @@ fn a_server_that_dies_in_the_middle_of_a_reply() {
     let result = heal(first_otherwise(1, |request, stream| {
         let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
         let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
-        let block = Block::new(request.id(), 0, 5, Fingerprint::of(&rows));
+        let block = Block::new(request.id(), 0, 5, TickSum::of(&rows));
         let cut_off = [block.as_bytes(), rows[..2].as_bytes()].concat();
         reply(stream, header, &[]);
         let _ = stream.write_all(&cut_off);
@@ -178,7 +178,7 @@ fn a_server_that_answers_for_another_session() {
 fn damaged(at: usize, request: &Request, stream: &mut TcpStream) -> bool {
     let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
     let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
-    let block = Block::new(request.id(), 0, 5, Fingerprint::of(&rows));
+    let block = Block::new(request.id(), 0, 5, TickSum::of(&rows));
     let mut bytes = [header.as_bytes(), block.as_bytes(), rows.as_bytes()].concat();
     bytes[at] ^= 1;
     stream.write_all(&bytes).is_ok()

@@ -3,16 +3,17 @@
 //! with alignment 1, so received bytes are checked once and then borrowed. All but the tick carry a
 //! checksum over themselves and the ticks that follow.
 //!
-//! This crate never allocates, reads a clock, does input or output, or uses `unsafe`.
+//! This crate never allocates, reads a clock, or does input or output, and uses `unsafe` only to call
+//! what needs AVX2 where the processor has it.
 //!
 //! ```
-//! use tickcast_wire::{Fingerprint, Packet, PacketHeader, Quote, Tick, Venue};
+//! use tickcast_wire::{TickSum, Packet, PacketHeader, Quote, Tick, Venue};
 //! use zerocopy::IntoBytes;
 //!
 //! let quote = Quote::new(148_900_000_000, 300, 148_920_000_000, 200);
 //! let tick = Tick::new(quote, Venue::IEX, 17, 1_499_697_155_788_781_087).with_seq(1);
 //! let header = PacketHeader::data(7, 0, 1, 1);
-//! let checksum = header.checksum(Fingerprint::of(&[tick]));
+//! let checksum = header.checksum(TickSum::of(&[tick]));
 //!
 //! let mut bytes = Vec::from(header.as_bytes());
 //! bytes.extend_from_slice(tick.as_bytes());
@@ -34,7 +35,7 @@ pub use body::{
     Body, Clear, Definition, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TickBody, Trade,
     TradeBreak, TradingState, UNDEFINED_PRICE,
 };
-pub use checksum::Fingerprint;
+pub use checksum::TickSum;
 pub use digest::Digest;
 pub use packet::{
     CHECKSUM_BYTES, EMPTY_PACKET_BYTES, HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC,

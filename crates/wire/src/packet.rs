@@ -6,7 +6,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum::{Fingerprint, checksum, words};
+use crate::checksum::{self, Checked, TickSum};
 use crate::digest::Digest;
 use crate::tick::{TICK_BYTES, Tick};
 
@@ -177,11 +177,11 @@ impl PacketHeader {
         self
     }
 
-    /// The last bytes of the packet of this header and of ticks with this fingerprint.
+    /// The last bytes of the packet of this header and of ticks with this sum.
     #[inline]
     #[must_use]
-    pub fn checksum(&self, ticks: Fingerprint) -> [u8; CHECKSUM_BYTES] {
-        checksum(words(zerocopy::transmute_ref!(self)), ticks).to_le_bytes()
+    pub fn checksum(&self, ticks: TickSum) -> [u8; CHECKSUM_BYTES] {
+        ticks.checksum(zerocopy::transmute_ref!(self)).to_le_bytes()
     }
 
     /// The packet of this header, without ticks.
@@ -190,7 +190,7 @@ impl PacketHeader {
         let mut bytes = [0; EMPTY_PACKET_BYTES];
         let (header, checksum) = bytes.split_at_mut(HEADER_BYTES);
         header.copy_from_slice(self.as_bytes());
-        checksum.copy_from_slice(&self.checksum(Fingerprint::of(&[])));
+        checksum.copy_from_slice(&self.checksum(TickSum::of(&[])));
         bytes
     }
 
@@ -334,7 +334,7 @@ pub struct Packet<'a> {
     header: &'a PacketHeader,
     kind: PacketKind,
     ticks: &'a [Tick],
-    fingerprint: Fingerprint,
+    checksum: u64,
 }
 
 impl<'a> Packet<'a> {
@@ -360,7 +360,7 @@ impl<'a> Packet<'a> {
         let Some(kind) = header.kind().filter(|_| header.version == VERSION) else {
             return Err(PacketError::UnknownKind { found: header.kind });
         };
-        let Some((body, checksum)) = body.split_last_chunk() else {
+        let Some((body, written)) = body.split_last_chunk() else {
             return Err(PacketError::Truncated { have: bytes.len() });
         };
         let count = header.count();
@@ -375,23 +375,26 @@ impl<'a> Packet<'a> {
         let Ok(ticks) = <[Tick]>::ref_from_bytes_with_elems(body, usize::from(count)) else {
             return Err(wrong_length);
         };
-        let fingerprint = Fingerprint::of(ticks);
-        if *checksum != header.checksum(fingerprint) {
+        let first_seq = header.first_seq();
+        let Checked {
+            checksum,
+            carries_seqs,
+        } = checksum::check(zerocopy::transmute_ref!(header), ticks, first_seq);
+        if *written != checksum.to_le_bytes() {
             return Err(PacketError::Damaged);
         }
-        let first_seq = header.first_seq();
         // The largest number is kept free, so that a next seq always exists.
         if first_seq == 0 || first_seq >= u64::MAX - u64::from(count) {
             return Err(PacketError::SeqOutOfRange { first_seq, count });
         }
-        if !carries_seqs(ticks, first_seq) {
+        if !carries_seqs {
             return Err(PacketError::WrongTickSeq { first_seq });
         }
         Ok(Packet {
             header,
             kind,
             ticks,
-            fingerprint,
+            checksum,
         })
     }
 
@@ -413,10 +416,10 @@ impl<'a> Packet<'a> {
         self.ticks
     }
 
-    /// The fingerprint of the ticks.
+    /// The checksum over all of it. Two packets that differ have the same once in 2^64.
     #[must_use]
-    pub const fn fingerprint(&self) -> Fingerprint {
-        self.fingerprint
+    pub const fn checksum(&self) -> u64 {
+        self.checksum
     }
 }
 
@@ -454,7 +457,7 @@ mod tests {
         let ticks: Vec<Tick> = (0..u64::from(count))
             .map(|i| tick.with_seq(first_seq.wrapping_add(i)))
             .collect();
-        let checksum = header.checksum(Fingerprint::of(&ticks));
+        let checksum = header.checksum(TickSum::of(&ticks));
         [header.as_bytes(), ticks.as_bytes(), &checksum].concat()
     }
 
@@ -463,7 +466,7 @@ mod tests {
         let (bytes, _) = bytes.split_last_chunk::<CHECKSUM_BYTES>().unwrap();
         let (header, body) = PacketHeader::ref_from_prefix(bytes).unwrap();
         let ticks = <[Tick]>::ref_from_bytes(body).unwrap();
-        [bytes, &header.checksum(Fingerprint::of(ticks))].concat()
+        [bytes, &header.checksum(TickSum::of(ticks))].concat()
     }
 
     const HEADER: [u8; 64] = [
@@ -477,7 +480,7 @@ mod tests {
         0x0f, 0, 0, 0, 0, 0, 0, 0, // its digest
     ];
 
-    const CHECKSUM: u64 = 0x2486b95fe45f50c4;
+    const CHECKSUM: u64 = 0x17e8_a6fd_3789_8c20;
 
     #[test]
     fn golden_header_both_ways() {
@@ -516,7 +519,7 @@ mod tests {
             let parsed = Packet::parse(&packet).unwrap();
             assert_eq!((parsed.kind(), parsed.ticks().len()), (kind, 0));
             let tick = Tick::new(Clear::default(), 0u16, 0, 0);
-            let checksum = header.checksum(Fingerprint::of(&[tick]));
+            let checksum = header.checksum(TickSum::of(&[tick]));
             let with_tick = [header.as_bytes(), tick.as_bytes(), &checksum].concat();
             assert!(matches!(
                 Packet::parse(&with_tick),

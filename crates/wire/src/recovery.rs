@@ -4,7 +4,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum::{Fingerprint, checksum, words};
+use crate::checksum::TickSum;
 use crate::digest::Digest;
 use crate::packet::VERSION;
 use crate::tick::Tick;
@@ -19,14 +19,14 @@ pub const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"TCRB");
 /// Ticks in a full block: 64 KiB of them.
 pub const BLOCK_ROWS: usize = 1_024;
 
-/// The word of a reply and of a block that is its checksum.
-const CHECKSUM_WORD: usize = 7;
+/// Where the checksum of a reply and of a block lies.
+const CHECKSUM: core::ops::Range<usize> = 56..64;
 
-/// The checksum of a record but for its last word, and of the ticks that follow it.
-fn checksum_of(record: &[u8; 64], ticks: Fingerprint) -> U64 {
-    let mut words = words(record);
-    words[CHECKSUM_WORD] = 0;
-    U64::new(checksum(words, ticks))
+/// The checksum of a record but for its own, and of the ticks that follow it.
+fn checksum_of(record: &[u8; 64], ticks: TickSum) -> U64 {
+    let mut record = *record;
+    record[CHECKSUM].fill(0);
+    U64::new(ticks.checksum(&record))
 }
 
 /// What a request asks for.
@@ -424,7 +424,7 @@ impl Reply {
     }
 
     fn checksum(&self) -> U64 {
-        checksum_of(zerocopy::transmute_ref!(self), Fingerprint::of(&[]))
+        checksum_of(zerocopy::transmute_ref!(self), TickSum::of(&[]))
     }
 
     /// Checks that this answers `request` and gives the status. A served retransmit has exactly
@@ -542,7 +542,7 @@ const _: () = assert!(size_of::<Block>() == 64 && align_of::<Block>() == 1);
 impl Block {
     /// What stands before these `count` ticks of the reply to request `id`, after `before` others.
     #[must_use]
-    pub fn new(id: u64, before: u64, count: u32, ticks: Fingerprint) -> Block {
+    pub fn new(id: u64, before: u64, count: u32, ticks: TickSum) -> Block {
         let mut block = Block {
             magic: U32::new(BLOCK_MAGIC),
             count: U32::new(count),
@@ -564,14 +564,14 @@ impl Block {
         let is_next = self.magic.get() == BLOCK_MAGIC
             && self.count.get() as usize == ticks.len()
             && (self.id.get(), self.before.get()) == (id, before);
-        if is_next && self.checksum == self.checksum_with(Fingerprint::of(ticks)) {
+        if is_next && self.checksum == self.checksum_with(TickSum::of(ticks)) {
             Ok(())
         } else {
             Err(ReplyError::Damaged)
         }
     }
 
-    fn checksum_with(&self, ticks: Fingerprint) -> U64 {
+    fn checksum_with(&self, ticks: TickSum) -> U64 {
         checksum_of(zerocopy::transmute_ref!(self), ticks)
     }
 }
@@ -604,7 +604,7 @@ mod tests {
         let mut bytes = REQUEST;
         (bytes[6], bytes[40]) = (1, 9);
         (bytes[16], bytes[24]) = (0, 0);
-        with_checksum(bytes, 0x9418_8f5d_c56d_f3ef)
+        with_checksum(bytes, 0x1d33_1c47_19c6_4d2a)
     };
 
     #[test]
@@ -621,7 +621,7 @@ mod tests {
 
         let reply = reply.with_digest(Digest::from_value(0x0a0b));
         reply.write_to(&mut bytes).unwrap();
-        let mut expected = with_checksum(REPLY, 0xf3bbe05ba41fb938);
+        let mut expected = with_checksum(REPLY, 0x77db_b5dc_ffe7_90e6);
         expected[48..50].copy_from_slice(&[0x0b, 0x0a]);
         assert_eq!(bytes, expected);
         assert_eq!(reply.digest(), Digest::from_value(0x0a0b));
@@ -707,7 +707,7 @@ mod tests {
         let rejection = Reply::rejection(258, Status::Busy, 9);
         let mut bytes = [0; 64];
         rejection.write_to(&mut bytes).unwrap();
-        let mut expected = with_checksum([0; 64], 0x5e52f440cbad521);
+        let mut expected = with_checksum([0; 64], 0xf448_6047_5289_f2e5);
         expected[..7].copy_from_slice(b"TCRQ\x01\x00\x05");
         (expected[8], expected[9], expected[40]) = (2, 1, 9);
         assert_eq!(bytes, expected);
@@ -765,13 +765,13 @@ mod tests {
         let mut bytes = [0; 64];
         (bytes[0], bytes[1], bytes[2], bytes[3]) = (b'T', b'C', b'R', b'B');
         (bytes[4], bytes[8], bytes[17]) = (2, 6, 4);
-        with_checksum(bytes, 0x917f_3f84_329c_0ac0)
+        with_checksum(bytes, 0xe567_40ca_7623_536c)
     };
 
     #[test]
     fn golden_block_both_ways() {
         let rows = rows(2);
-        let block = Block::new(6, 1_024, 2, Fingerprint::of(&rows));
+        let block = Block::new(6, 1_024, 2, TickSum::of(&rows));
         assert_eq!(block.as_bytes(), BLOCK);
         let read = Block::read_from_bytes(&BLOCK).unwrap();
         assert_eq!(read.check(6, 1_024, &rows), Ok(()));

@@ -8,33 +8,42 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(number)
 }
 
-const KEYS: [u64; 8] = [
+const KEYS: [u64; 4] = [
     0xa076_1d64_78bd_642f,
     0xe703_7ed1_a0b4_28db,
     0x8ebc_6af0_9c88_c6e3,
     0x5899_65cc_7537_4cc3,
-    0x1d8e_4e27_c47d_124f,
-    0xeb44_acca_b455_d165,
-    0x9c6e_6877_736c_46e3,
-    0x2d35_8dcc_aa6c_78a5,
 ];
 
-fn fold(words: [u64; 8]) -> u64 {
+fn fold(words: [u64; 4]) -> u64 {
     let keyed = |i: usize| u128::from(words[i] ^ KEYS[i]);
     let mixed = |i: usize| keyed(2 * i) * keyed(2 * i + 1);
     let halves = |product: u128| (product ^ product >> 64) as u64;
-    (0..4).fold(0, |sum, i| sum ^ halves(mixed(i)))
+    halves(mixed(0)) ^ halves(mixed(1))
 }
 
 /// The checksum of a record, in which its own is 0, and of the ticks after it.
 fn checksum(record: [u8; 64], ticks: &[u8]) -> u64 {
     let mut columns = [0u64; 8];
-    for tick in ticks.chunks_exact(64) {
-        for (i, column) in columns.iter_mut().enumerate() {
-            *column = column.rotate_left(5).wrapping_add(number(tick, 8 * i));
-        }
+    // The half of the 128 bits of columns `i` and `i + 1`, rotated, that belongs to column `at`.
+    let turned = |columns: [u64; 8], i: usize, bits: u32, at: usize| {
+        let pair = u128::from(columns[i + 1]) << 64 | u128::from(columns[i]);
+        (pair.rotate_right(bits) >> (64 * (at % 2))) as u64
+    };
+    for row in ticks.chunks_exact(64).chain([&record[..]]) {
+        columns = std::array::from_fn(|at| {
+            let (from, bits) = [(4, 40), (6, 40), (0, 32), (2, 32)][at / 2];
+            let (column, word) = (turned(columns, from, bits, at), number(row, 8 * at));
+            match at {
+                0..4 => column.wrapping_add(word),
+                _ => column ^ word,
+            }
+        });
     }
-    fold(std::array::from_fn(|i| number(&record, 8 * i))) ^ fold(columns)
+    fold(std::array::from_fn(|at| {
+        let upper = turned(columns, 4 + at / 2 * 2, 24, at);
+        columns[at].wrapping_add(upper)
+    }))
 }
 
 /// The checksum that a packet of at least 72 bytes must have: of all before its last eight.

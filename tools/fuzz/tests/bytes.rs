@@ -9,8 +9,8 @@ use tickcast_fuzz::arbiter::{Event, Truth, World};
 use tickcast_fuzz::{files, target};
 use tickcast_protocol::{Line, Start};
 use tickcast_wire::{
-    Clear, Definition, Fingerprint, NANOS_PER_UNIT, PacketHeader, Quote, Reply, ReplyStatus,
-    Request, RequestKind, Side, Status, Symbol, Tick, TickBody, Trade, TradeBreak, TradingState,
+    Clear, Definition, NANOS_PER_UNIT, PacketHeader, Quote, Reply, ReplyStatus, Request,
+    RequestKind, Side, Status, Symbol, Tick, TickBody, TickSum, Trade, TradeBreak, TradingState,
     Venue,
 };
 use zerocopy::IntoBytes;
@@ -44,7 +44,7 @@ fn packets() -> Vec<Vec<u8>> {
         PacketHeader::end_of_session(SESSION, CHANNEL, 7),
     ];
     let data = data.with_ts_sent(1_000_000);
-    let checksum = data.checksum(Fingerprint::of(&ticks));
+    let checksum = data.checksum(TickSum::of(&ticks));
     let mut packets = vec![[data.as_bytes(), ticks.as_bytes(), &checksum].concat()];
     packets.extend(headers.map(|header| header.with_ts_sent(1_000_000).to_packet().to_vec()));
     packets

@@ -5,9 +5,9 @@ use std::fs;
 use std::ops::Range;
 
 use tickcast_wire::{
-    Block, Definition, Digest, Fingerprint, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession,
-    Quote, Reply, ReplyStatus, Request, RequestKind, Side, Status, Symbol, TOKEN_BYTES, Tick,
-    Token, Trade, TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
+    Block, Definition, Digest, Flags, NANOS_PER_UNIT, PacketHeader, PreviousSession, Quote, Reply,
+    ReplyStatus, Request, RequestKind, Side, Status, Symbol, TOKEN_BYTES, Tick, TickSum, Token,
+    Trade, TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -245,7 +245,7 @@ fn tables_are_the_layouts() {
             ("checksum", &n(0xacb3fd63fa74ab53)),
         ],
     );
-    let before = Block::new(6, 1_024, 3, Fingerprint::of(&[]));
+    let before = Block::new(6, 1_024, 3, TickSum::of(&[]));
     check(
         block,
         before.as_bytes(),
@@ -277,7 +277,7 @@ fn bytes_are_what_the_text_says() {
     let ticks = [258, 259, 260].map(|seq| quote.with_seq(seq));
     let header = PacketHeader::data(7, 2, 258, 3).with_ts_sent(0x0102_0304);
     assert_eq!(header.as_bytes(), block(&document, "packet"));
-    let checksum = header.checksum(Fingerprint::of(&ticks));
+    let checksum = header.checksum(TickSum::of(&ticks));
     let checksum = checksum.map(|byte| format!("{byte:02x}")).join(" ");
     assert!(document.contains(&format!("of the packet, is `{checksum}`")));
 
@@ -290,7 +290,7 @@ fn bytes_are_what_the_text_says() {
     let token = Token::new(std::array::from_fn(|at| at as u8 + 1));
     let request = Request::with_token(3, token, 6);
     assert_eq!(request.as_bytes(), block(&document, "token"));
-    let before = Block::new(6, 1_024, 3, Fingerprint::of(&ticks));
+    let before = Block::new(6, 1_024, 3, TickSum::of(&ticks));
     assert_eq!(before.as_bytes(), block(&document, "block"));
 }
 

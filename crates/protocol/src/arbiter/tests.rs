@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 use tickcast_wire::{
-    Digest, Fingerprint, Flags, PacketHeader, PreviousSession, Quote, ReplyStatus, Request,
-    RequestKind, Tick, Venue,
+    Digest, Flags, PacketHeader, PreviousSession, Quote, ReplyStatus, Request, RequestKind, Tick,
+    TickSum, Venue,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -113,7 +113,7 @@ fn data_of(session: u64, first_seq: u64, count: u64) -> Vec<u8> {
 }
 
 fn packet(header: PacketHeader, ticks: &[Tick]) -> Vec<u8> {
-    let checksum = header.checksum(Fingerprint::of(ticks));
+    let checksum = header.checksum(TickSum::of(ticks));
     [header.as_bytes(), ticks.as_bytes(), &checksum].concat()
 }
 

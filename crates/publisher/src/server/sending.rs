@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use tickcast_protocol::{Snapshot, Store};
-use tickcast_wire::{BLOCK_ROWS, Block, Fingerprint, Reply, ReplyStatus, TICK_BYTES, Tick};
+use tickcast_wire::{BLOCK_ROWS, Block, Reply, ReplyStatus, TICK_BYTES, Tick, TickSum};
 use zerocopy::IntoBytes;
 
 /// The bytes that a client has to take, so that it counts as alive. In one turn its socket gets no
@@ -129,8 +129,12 @@ impl Sending {
     /// What stands before the block of these rows.
     fn head(&self, first: u64, rows: &[Tick], wrapped: &[Tick]) -> Block {
         let count = (rows.len() + wrapped.len()) as u32;
-        let fingerprint = Fingerprint::of_both(rows, wrapped);
-        Block::new(self.reply.id(), first, count, fingerprint)
+        Block::new(
+            self.reply.id(),
+            first,
+            count,
+            TickSum::of_both(rows, wrapped),
+        )
     }
 
     /// The rows from `row` to the end of its block.
@@ -259,7 +263,7 @@ mod tests {
             let mut expected = sending.reply.as_bytes().to_vec();
             for (at, rows) in rows.chunks(BLOCK_ROWS).enumerate() {
                 let before = (at * BLOCK_ROWS) as u64;
-                let block = Block::new(9, before, rows.len() as u32, Fingerprint::of(rows));
+                let block = Block::new(9, before, rows.len() as u32, TickSum::of(rows));
                 expected.extend([block.as_bytes(), rows.as_bytes()].concat());
             }
             prop_assert!(socket.taken == expected);

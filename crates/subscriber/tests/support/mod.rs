@@ -14,8 +14,8 @@ use tickcast_subscriber::{
     Strategy, Subscriber, SubscriberConfig, ThreadConfig,
 };
 use tickcast_wire::{
-    BLOCK_ROWS, Block, Digest, Fingerprint, Flags, PacketHeader, PreviousSession, Quote, Reply,
-    ReplyStatus, Request, RequestKind, Tick, Venue,
+    BLOCK_ROWS, Block, Digest, Flags, PacketHeader, PreviousSession, Quote, Reply, ReplyStatus,
+    Request, RequestKind, Tick, TickSum, Venue,
 };
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -39,7 +39,7 @@ pub fn packet(header: PacketHeader) -> Vec<u8> {
 
 /// A packet of any header and ticks, with the checksum of both.
 pub fn packet_of(header: PacketHeader, ticks: &[Tick]) -> Vec<u8> {
-    let checksum = header.checksum(Fingerprint::of(ticks));
+    let checksum = header.checksum(TickSum::of(ticks));
     [header.as_bytes(), ticks.as_bytes(), &checksum].concat()
 }
 
@@ -298,7 +298,7 @@ pub fn blocks(stream: &mut TcpStream, header: &Reply, before: u64, rows: &[Tick]
     let mut befores = (before..).step_by(BLOCK_ROWS);
     rows.chunks(BLOCK_ROWS).all(|rows| {
         let (before, count) = (befores.next().unwrap(), rows.len() as u32);
-        let block = Block::new(header.id(), before, count, Fingerprint::of(rows));
+        let block = Block::new(header.id(), before, count, TickSum::of(rows));
         stream.write_all(block.as_bytes()).is_ok() && stream.write_all(rows.as_bytes()).is_ok()
     })
 }

@@ -1,7 +1,7 @@
 //! An arbiter, what happens to it, and what must hold after each event.
 
 use tickcast_protocol::{Arbiter, ArbiterConfig, Line, Recovered, Start};
-use tickcast_wire::{Digest, Fingerprint, PacketHeader, ReplyStatus, Request, RequestKind, Tick};
+use tickcast_wire::{Digest, PacketHeader, ReplyStatus, Request, RequestKind, Tick, TickSum};
 use zerocopy::IntoBytes;
 
 use super::witness::{Truth, Witness};
@@ -214,7 +214,7 @@ impl World {
         let header = header
             .with_ts_sent(SENT)
             .with_digest(Truth::digest(session, before));
-        let checksum = header.checksum(Fingerprint::of(ticks));
+        let checksum = header.checksum(TickSum::of(ticks));
         let bytes = [header.as_bytes(), ticks.as_bytes(), &checksum].concat();
         assert!(valid::is_packet(&bytes));
         self.arbiter

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tickcast_net::{Group, Interface, MulticastSender, SendConfig};
-use tickcast_wire::{Digest, Fingerprint, PacketHeader, Quote, Tick, Venue};
+use tickcast_wire::{Digest, PacketHeader, Quote, Tick, TickSum, Venue};
 use zerocopy::IntoBytes;
 
 use crate::account::seq;
@@ -28,7 +28,7 @@ fn told(said: Digest) -> Ended {
     let line = MulticastSender::open(&SendConfig::new(group, interface)).expect("line A");
     let send = |header: PacketHeader, ticks: &[Tick]| {
         let header = header.with_ts_sent(7);
-        let checksum = header.checksum(Fingerprint::of(ticks));
+        let checksum = header.checksum(TickSum::of(ticks));
         let bytes = [header.as_bytes(), ticks.as_bytes(), &checksum].concat();
         line.send(&bytes, bytes.len()).expect("sent");
     };

@@ -11,7 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use tickcast_net::{
     Interface, MulticastReceiver, MulticastSender, ReceiveConfig, SendConfig, wait,
 };
-use tickcast_wire::{CHECKSUM_BYTES, Fingerprint, PacketHeader, Tick};
+use tickcast_wire::{CHECKSUM_BYTES, PacketHeader, Tick, TickSum};
 use zerocopy::FromBytes;
 
 /// Silence after which nothing is held back any longer.
@@ -164,5 +164,5 @@ fn spoil(bytes: &mut [u8], random: &mut impl Rng) {
     ticks[64 * tick + random.random_range(32..64)] ^= 1 << random.random_range(0..8);
     let header = PacketHeader::ref_from_bytes(header).expect("a header");
     let ticks = <[Tick]>::ref_from_bytes(ticks).expect("ticks");
-    checksum.copy_from_slice(&header.checksum(Fingerprint::of(ticks)));
+    checksum.copy_from_slice(&header.checksum(TickSum::of(ticks)));
 }
