@@ -604,7 +604,7 @@ mod tests {
         let mut bytes = REQUEST;
         (bytes[6], bytes[40]) = (1, 9);
         (bytes[16], bytes[24]) = (0, 0);
-        with_checksum(bytes, 0x1d33_1c47_19c6_4d2a)
+        with_checksum(bytes, 0xef2b_c41d_cce8_0665)
     };
 
     #[test]
@@ -621,7 +621,7 @@ mod tests {
 
         let reply = reply.with_digest(Digest::from_value(0x0a0b));
         reply.write_to(&mut bytes).unwrap();
-        let mut expected = with_checksum(REPLY, 0x77db_b5dc_ffe7_90e6);
+        let mut expected = with_checksum(REPLY, 0xdba6_dbe3_d265_c1c2);
         expected[48..50].copy_from_slice(&[0x0b, 0x0a]);
         assert_eq!(bytes, expected);
         assert_eq!(reply.digest(), Digest::from_value(0x0a0b));
@@ -707,7 +707,7 @@ mod tests {
         let rejection = Reply::rejection(258, Status::Busy, 9);
         let mut bytes = [0; 64];
         rejection.write_to(&mut bytes).unwrap();
-        let mut expected = with_checksum([0; 64], 0xf448_6047_5289_f2e5);
+        let mut expected = with_checksum([0; 64], 0x2d33_e5cf_2632_bb70);
         expected[..7].copy_from_slice(b"TCRQ\x01\x00\x05");
         (expected[8], expected[9], expected[40]) = (2, 1, 9);
         assert_eq!(bytes, expected);
@@ -765,7 +765,7 @@ mod tests {
         let mut bytes = [0; 64];
         (bytes[0], bytes[1], bytes[2], bytes[3]) = (b'T', b'C', b'R', b'B');
         (bytes[4], bytes[8], bytes[17]) = (2, 6, 4);
-        with_checksum(bytes, 0xe567_40ca_7623_536c)
+        with_checksum(bytes, 0x0ae8_d068_0c33_b2aa)
     };
 
     #[test]

@@ -32,16 +32,15 @@ fn checksum(record: [u8; 64], ticks: &[u8]) -> u64 {
     };
     for row in ticks.chunks_exact(64).chain([&record[..]]) {
         columns = std::array::from_fn(|at| {
-            let (from, bits) = [(4, 40), (6, 40), (0, 32), (2, 32)][at / 2];
-            let (column, word) = (turned(columns, from, bits, at), number(row, 8 * at));
-            match at {
-                0..4 => column.wrapping_add(word),
-                _ => column ^ word,
-            }
+            let (from, bits) = [(4, 40), (6, 40), (0, 24), (2, 24)][at / 2];
+            let stays = if at < 4 { 0 } else { columns[at] };
+            turned(columns, from, bits, at)
+                .wrapping_add(stays)
+                .wrapping_add(number(row, 8 * at))
         });
     }
     fold(std::array::from_fn(|at| {
-        let upper = turned(columns, 4 + at / 2 * 2, 24, at);
+        let upper = turned(columns, 4 + at / 2 * 2, 56, at);
         columns[at].wrapping_add(upper)
     }))
 }

@@ -92,9 +92,10 @@ impl Wide {
         const UPPER: i32 = TURN_UPPER as i32 / 8;
         const LOWER: i32 = TURN_LOWER as i32 / 8;
         let Wide(lower, upper) = self;
+        let turned_lower = _mm256_alignr_epi8::<LOWER>(lower, lower);
         Wide(
             _mm256_add_epi64(_mm256_alignr_epi8::<UPPER>(upper, upper), words.0),
-            _mm256_xor_si256(_mm256_alignr_epi8::<LOWER>(lower, lower), words.1),
+            _mm256_add_epi64(_mm256_add_epi64(turned_lower, upper), words.1),
         )
     }
 }
