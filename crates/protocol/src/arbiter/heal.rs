@@ -192,7 +192,9 @@ impl Arbiter {
         let (mut won, mut at) = (0, first_seq);
         while let Some((first, until)) = self.gaps.missing(at, end) {
             let part = &ticks[(first - first_seq) as usize..(until - first_seq) as usize];
-            won += self.accept(first, part, Provenance::Retransmit, now, sink);
+            won += self
+                .accept(first, part, Provenance::Retransmit, now, sink)
+                .new;
             at = until;
         }
         won

@@ -74,6 +74,15 @@ pub struct Arbiter {
     unconfirmed: Option<u64>,
 }
 
+/// What became of ticks that were taken in; the rest were duplicates.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    /// Delivered or held for the first time.
+    new: u64,
+    /// Too far ahead to be held.
+    overflow: u64,
+}
+
 impl Arbiter {
     /// An arbiter that has seen nothing yet.
     #[must_use]
@@ -201,12 +210,11 @@ impl Arbiter {
         if self.checkpoints.is_due(first_seq) {
             self.note_checkpoint(packet.header(), sink);
         }
-        let before = self.counters.lines[line as usize].overflow;
-        let won = self.accept(first_seq, ticks, line.into(), now, sink);
+        let Taken { new, overflow } = self.accept(first_seq, ticks, line.into(), now, sink);
         let counters = &mut self.counters.lines[line as usize];
-        counters.won += won;
-        let overflow = counters.overflow - before;
-        counters.duplicates += ticks.len() as u64 - won - overflow;
+        counters.won += new;
+        counters.overflow += overflow;
+        counters.duplicates += ticks.len() as u64 - new - overflow;
         if overflow == ticks.len() as u64 {
             // Nothing of it was taken: another copy is not to be measured by it.
             self.recent.forget(first_seq);
@@ -368,7 +376,6 @@ impl Arbiter {
     }
 
     /// Takes in ticks from anywhere: delivers them if it is their turn, otherwise holds them.
-    /// Gives how many of them were new.
     #[inline]
     fn accept(
         &mut self,
@@ -377,7 +384,7 @@ impl Arbiter {
         from: Provenance,
         now: u64,
         sink: &mut impl Sink,
-    ) -> u64 {
+    ) -> Taken {
         let end = first_seq + ticks.len() as u64;
         if end <= self.next {
             if planted!(LatePacketMovesBack) {
@@ -386,7 +393,7 @@ impl Arbiter {
             if planted!(DuplicateDelivered) && end == self.next {
                 sink.ticks(ticks, from, false);
             }
-            return 0;
+            return Taken::default();
         }
         // What was delivered or lost already is not wanted again.
         let skip = self.next.saturating_sub(first_seq);
@@ -407,7 +414,7 @@ impl Arbiter {
         from: Provenance,
         now: u64,
         sink: &mut impl Sink,
-    ) -> u64 {
+    ) -> Taken {
         self.checkpoints
             .put_out(ticks, self.next, (from, false), sink);
         if from == Provenance::Retransmit {
@@ -424,7 +431,10 @@ impl Arbiter {
         if !self.window.is_empty() || !self.gaps.is_empty() {
             self.drain(sink);
         }
-        (ticks.len() - known) as u64
+        Taken {
+            new: (ticks.len() - known) as u64,
+            overflow: 0,
+        }
     }
 
     fn hold(
@@ -434,7 +444,7 @@ impl Arbiter {
         from: Provenance,
         now: u64,
         sink: &mut impl Sink,
-    ) -> u64 {
+    ) -> Taken {
         let limit = self.next.saturating_add(self.window.len() as u64);
         let limit = limit + u64::from(planted!(WindowOneLong));
         let room = limit.saturating_sub(first_seq).min(ticks.len() as u64);
@@ -449,7 +459,6 @@ impl Arbiter {
         if let Provenance::A | Provenance::B = from {
             let counters = &mut self.counters.lines[usize::from(from == Provenance::B)];
             counters.held += held;
-            counters.overflow += overflow.len() as u64;
         }
         let fits_end = first_seq + room;
         self.expect(first_seq, now);
@@ -458,7 +467,10 @@ impl Arbiter {
             .fill(first_seq, fits_end + u64::from(planted!(GapFilledOneMore)));
         self.highest = self.highest.max(fits_end);
         self.expect(first_seq + ticks.len() as u64, now);
-        held
+        Taken {
+            new: held,
+            overflow: overflow.len() as u64,
+        }
     }
 
     /// Delivers what is held and due, and the notices whose turn has come.

@@ -58,10 +58,16 @@ impl Window {
     }
 
     /// Forgets the ticks `first .. end`; gives how many there were.
+    #[inline]
     pub(super) fn forget(&mut self, first: u64, end: u64) -> usize {
         if self.held == 0 {
-            return 0;
+            0
+        } else {
+            self.forget_held(first, end)
         }
+    }
+
+    fn forget_held(&mut self, first: u64, end: u64) -> usize {
         let end = end.min(first.saturating_add(self.slots.len() as u64));
         let before = self.held;
         for seq in first..end {
