@@ -11,7 +11,8 @@ use std::process::{Command, ExitCode};
 
 use tickcast_latency::{Stage, stages};
 use tickcast_protocol::{
-    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, Provenance, Sequencer, Sink, Start,
+    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, NotContiguous, Provenance, Responder,
+    ResponderLimits, Sequencer, Sink, Start, TICKS_PER_BATCH,
 };
 use tickcast_queue::ring;
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
@@ -32,6 +33,10 @@ struct Case {
 }
 
 const TICKS: usize = PACKETS * TICKS_PER_PACKET;
+
+/// Full batches of a round.
+const BATCHES: usize = 8;
+const BATCH_TICKS: usize = BATCHES * TICKS_PER_BATCH;
 
 const CASES: &[Case] = &[
     Case {
@@ -75,6 +80,20 @@ const CASES: &[Case] = &[
         units: TICKS,
         budget: 60.0,
         start: queue_by_packets,
+    },
+    Case {
+        name: "send loop, full batches: fill, stamp, hand over",
+        unit: "tick",
+        units: BATCH_TICKS,
+        budget: 200.0,
+        start: send_batches,
+    },
+    Case {
+        name: "recovery server: a full batch from the ring into store and image",
+        unit: "tick",
+        units: BATCH_TICKS,
+        budget: 200.0,
+        start: serve_batches,
     },
     Case {
         name: "record a latency",
@@ -261,6 +280,47 @@ fn queue_by_packets() -> Box<dyn FnMut()> {
             producer.publish(&ticks[0].to_words(), rest);
             let count = reader.read(&mut lines).expect("not lapped");
             assert_eq!(count, black_box(&lines).len());
+        }
+    })
+}
+
+/// What the send loop does but for sockets and clocks.
+fn send_batches() -> Box<dyn FnMut()> {
+    let ticks = market(BATCH_TICKS);
+    let (mut producer, _ring) = ring(1 << 12);
+    let mut sequencer = Sequencer::new(1, 0, None);
+    let mut batch = Batch::new();
+    Box::new(move || {
+        for ticks in ticks.chunks_exact(TICKS_PER_BATCH) {
+            sequencer.fill(black_box(ticks), |_| Some(1), &mut batch);
+            batch.stamp(1);
+            black_box(batch.bytes());
+            let words = batch.ticks().map(|tick| tick.to_words());
+            producer.publish(&[sequencer.digest().value(); 8], words);
+        }
+    })
+}
+
+/// What the recovery server does while nobody asks. All rounds there can be lie in the ring already.
+fn serve_batches() -> Box<dyn FnMut()> {
+    let batches = 2 * ROUNDS * BATCHES;
+    let (mut producer, ring) = ring(batches * TICKS_PER_BATCH);
+    let mut reader = ring.reader();
+    for ticks in market(batches * TICKS_PER_BATCH).chunks_exact(TICKS_PER_BATCH) {
+        let mut lines = ticks.iter().map(|tick| tick.to_words());
+        let first = lines.next().expect("a full batch");
+        producer.publish(&first, lines);
+    }
+    let mut responder = Responder::new(1, 0, None, ResponderLimits::default());
+    Box::new(move || {
+        for _ in 0..BATCHES {
+            let (first_seq, digest) = (responder.store().next_seq(), Digest::default());
+            let read = |rows: &mut [[u64; 8]]| {
+                assert_eq!(reader.read(rows), Ok(rows.len()));
+                Ok::<(), NotContiguous>(())
+            };
+            let appended = responder.append_with(first_seq, TICKS_PER_BATCH, digest, read);
+            appended.expect("it continues the stream");
         }
     })
 }

@@ -1,9 +1,10 @@
 //! The latest state of every instrument.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+mod places;
 
-use tickcast_wire::{Body, Flags, Tick};
+use tickcast_wire::{Body, Flags, Kind, Tick};
+
+use self::places::Places;
 
 /// The default of the most instruments in an [`Image`].
 pub const DEFAULT_MAX_INSTRUMENTS: usize = 65_536;
@@ -14,29 +15,34 @@ pub const DEFAULT_MAX_INSTRUMENTS: usize = 65_536;
 /// Kinds that this version does not know leave no trace. Memory grows with the instruments seen,
 /// up to a bound; ticks of instruments beyond it are counted and leave the image incomplete.
 pub struct Image {
-    index: HashMap<u32, u32, BuildHasherDefault<InstrumentHasher>>,
+    /// Where each instrument lies.
+    places: Places,
     instruments: Vec<Latest>,
+    /// The instrument at each place.
+    numbers: Vec<u32>,
     max_instruments: usize,
     next_seq: u64,
     refused: u64,
 }
 
-/// The rows of one instrument, in the order of their kinds.
-#[derive(Default)]
-struct Latest {
-    definition: Option<Tick>,
-    status: Option<Tick>,
-    quote: Option<Tick>,
-    trade: Option<Tick>,
-}
+/// The rows of one instrument, in the order of their kinds: those that only replace what was there.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Latest([Tick; ROWS]);
+
+const ROWS: usize = 4;
+
+/// No kind has code 0: where this lies, there is no row.
+const NO_ROW: Tick = Tick::from_words([0; 8]);
 
 impl Image {
     /// An image of at most `max_instruments` instruments, empty.
     #[must_use]
     pub fn new(max_instruments: usize) -> Image {
         Image {
-            index: HashMap::default(),
+            places: Places::new(max_instruments),
             instruments: Vec::new(),
+            numbers: Vec::new(),
             max_instruments,
             next_seq: 1,
             refused: 0,
@@ -44,25 +50,27 @@ impl Image {
     }
 
     /// Takes in the next tick.
+    #[inline]
     pub fn apply(&mut self, tick: &Tick) {
         self.next_seq = tick.seq() + 1;
-        let body = tick.body();
-        if matches!(body, Body::Unknown(..)) {
-            return;
-        }
+        let Some(kind) = tick.kind() else { return };
         let Some(latest) = self.latest(tick.instrument()) else {
             self.refused += 1;
             return;
         };
-        match body {
-            Body::Definition(_) => latest.definition = Some(*tick),
-            Body::Status(_) => latest.status = Some(*tick),
-            Body::Quote(_) => latest.quote = Some(*tick),
-            Body::Trade(_) => latest.trade = Some(*tick),
-            Body::TradeBreak(broken) => latest.take_back(broken.trade_id.get()),
-            Body::Clear(_) if planted!(ClearKeepsTrade) => latest.quote = None,
-            Body::Clear(_) => (latest.quote, latest.trade) = (None, None),
-            Body::Unknown(..) => {}
+        match kind {
+            Kind::Definition | Kind::Status | Kind::Quote | Kind::Trade => {
+                *latest.row(kind) = *tick;
+            }
+            Kind::TradeBreak => latest.take_back(tick),
+            Kind::Clear => latest.clear(),
+        }
+    }
+
+    /// Takes in the next ticks.
+    pub fn apply_all(&mut self, ticks: &[Tick]) {
+        for tick in ticks {
+            self.apply(tick);
         }
     }
 
@@ -87,70 +95,67 @@ impl Image {
     /// The most rows that [`Image::snapshot`] can have now.
     #[must_use]
     pub const fn most_rows(&self) -> usize {
-        self.instruments.len() * 4
+        self.instruments.len() * ROWS
     }
 
     /// All rows, by instrument and then kind, flagged [`Flags::SNAPSHOT`], otherwise as they were
     /// published.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Tick> {
-        let mut order: Vec<(u32, u32)> = self.index.iter().map(|(&i, &at)| (i, at)).collect();
-        order.sort_unstable();
-        let mut rows = Vec::with_capacity(order.len() * 3);
-        for (_, at) in order {
-            let latest = &self.instruments[at as usize];
-            let present = [latest.definition, latest.status, latest.quote, latest.trade];
-            let flagged = present.into_iter().flatten();
-            rows.extend(flagged.map(|tick| tick.with_flags(Flags::SNAPSHOT)));
-        }
-        rows
+        let mut order: Vec<_> = self.numbers.iter().zip(&self.instruments).collect();
+        order.sort_unstable_by_key(|&(number, _)| number);
+        let rows = order.into_iter().flat_map(|(_, latest)| &latest.0);
+        rows.filter(|row| row.kind().is_some())
+            .map(|row| row.with_flags(Flags::SNAPSHOT))
+            .collect()
     }
 
+    #[inline]
     fn latest(&mut self, instrument: u32) -> Option<&mut Latest> {
-        let at = match self.index.get(&instrument) {
-            Some(&at) => at as usize,
-            None if self.instruments.len() >= self.max_instruments => return None,
-            None => {
-                let at = self.instruments.len();
-                self.index.insert(instrument, at as u32);
-                self.instruments.push(Latest::default());
-                at
-            }
+        let place = match self.places.find(instrument) {
+            Some(place) => place,
+            None => self.add(instrument)?,
         };
-        self.instruments.get_mut(at)
+        self.instruments.get_mut(place)
+    }
+
+    /// The place of a new instrument, if there is room for it.
+    #[cold]
+    fn add(&mut self, instrument: u32) -> Option<usize> {
+        let place = self.instruments.len();
+        if place >= self.max_instruments {
+            return None;
+        }
+        self.places.insert(instrument, place as u32);
+        self.instruments.push(Latest([NO_ROW; ROWS]));
+        self.numbers.push(instrument);
+        Some(place)
     }
 }
 
 impl Latest {
-    fn take_back(&mut self, trade_id: u64) {
-        let last = self.trade.as_ref().and_then(Tick::as_trade);
-        let is_last = last.is_some_and(|trade| trade.trade_id.get() == trade_id);
-        if is_last && !planted!(BreakIgnored) {
-            self.trade = None;
-        }
-    }
-}
-
-/// Spreads instrument numbers by one multiplication. They come from the publisher's own source,
-/// not from clients, so nobody can choose them to collide.
-#[derive(Default)]
-struct InstrumentHasher(u64);
-
-impl Hasher for InstrumentHasher {
-    fn finish(&self) -> u64 {
-        self.0
+    /// The row of one of the first four kinds.
+    #[inline]
+    fn row(&mut self, kind: Kind) -> &mut Tick {
+        &mut self.0[(kind as usize - 1) % ROWS]
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(u32::from(byte));
+    fn take_back(&mut self, broken: &Tick) {
+        let Body::TradeBreak(broken) = broken.body() else {
+            return;
+        };
+        let trade = self.row(Kind::Trade);
+        let last = trade.as_trade().map(|trade| trade.trade_id);
+        if last == Some(broken.trade_id) && !planted!(BreakIgnored) {
+            *trade = NO_ROW;
         }
     }
 
-    fn write_u32(&mut self, value: u32) {
-        let mixed = (self.0 ^ u64::from(value)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The table takes its bits from both ends of the hash.
-        self.0 = mixed ^ (mixed >> 32);
+    fn clear(&mut self) {
+        *self.row(Kind::Quote) = NO_ROW;
+        if !planted!(ClearKeepsTrade) {
+            *self.row(Kind::Trade) = NO_ROW;
+        }
     }
 }
 
@@ -242,6 +247,22 @@ mod tests {
         }
         assert_eq!(rows(&image), [(7, Kind::Quote, 4), (8, Kind::Quote, 2)]);
         assert_eq!((image.refused(), image.is_complete()), (2, false));
+    }
+
+    #[test]
+    fn instruments_of_any_number_have_their_own_rows() {
+        let numbers = [0, 1, 39, 40, 41, 1 << 20, u32::MAX - 1, u32::MAX];
+        let mut image = Image::new(10);
+        for (seq, instrument) in (1..).zip(numbers.into_iter().rev().chain(numbers)) {
+            image.apply(&tick(Kind::Quote, instrument, seq));
+        }
+        let expected = numbers.map(|number| (number, Kind::Quote));
+        let seqs = numbers.len() as u64 + 1..;
+        let expected = expected.into_iter().zip(seqs);
+        let expected: Vec<_> = expected
+            .map(|((number, kind), seq)| (number, kind, seq))
+            .collect();
+        assert_eq!((rows(&image), image.refused()), (expected, 0));
     }
 
     proptest! {

@@ -3,9 +3,13 @@
 use std::sync::{Arc, Weak};
 
 use tickcast_wire::{Digest, Reply, ReplyStatus, Request, RequestKind, TICK_BYTES, Tick};
+use zerocopy::IntoBytes;
 
 use crate::image::{DEFAULT_MAX_INSTRUMENTS, Image};
 use crate::store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};
+
+/// Ticks taken into the store before the image takes them in: they are still in the nearest cache.
+const APPEND_TICKS: usize = 256;
 
 /// The bounds of a [`Responder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,16 +149,44 @@ impl Responder {
         }
     }
 
-    /// Takes in the next published ticks.
+    /// Takes in the next published ticks; `digest` is that of all ticks with them.
     ///
     /// # Errors
     /// [`NotContiguous`] when they do not continue the stream; then nothing was taken in.
-    pub fn append(&mut self, ticks: &[Tick]) -> Result<(), NotContiguous> {
-        self.store.append(ticks)?;
-        for tick in ticks {
-            self.image.apply(tick);
+    pub fn append(&mut self, mut ticks: &[Tick], digest: Digest) -> Result<(), NotContiguous> {
+        let first_seq = ticks.first().map_or(self.store.next_seq(), Tick::seq);
+        self.append_with(first_seq, ticks.len(), digest, |rows| {
+            let (first, rest) = ticks.split_at(rows.len());
+            rows.as_mut_bytes().copy_from_slice(first.as_bytes());
+            ticks = rest;
+            Ok(())
+        })
+    }
+
+    /// Takes in the next `count` published ticks, of which the first has seq `first_seq`. They are
+    /// copied only once: `write` writes some of them at a time, as words, where they stay, until all
+    /// are there. `digest` is that of all ticks with them.
+    ///
+    /// # Errors
+    /// [`NotContiguous`] when they do not continue the stream; then nothing was taken in. An error
+    /// of `write`: then the ticks written before were, and the digest does not fit them any more.
+    pub fn append_with<E: From<NotContiguous>>(
+        &mut self,
+        first_seq: u64,
+        count: usize,
+        digest: Digest,
+        mut write: impl FnMut(&mut [[u64; 8]]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.store.expect(first_seq)?;
+        let mut left = count;
+        while left > 0 {
+            let rows = self.store.make_room(left.min(APPEND_TICKS));
+            let added = rows.len();
+            write(rows)?;
+            self.image.apply_all(self.store.add(added));
+            left -= added;
         }
-        self.digest.update_all(ticks);
+        self.digest = digest;
         Ok(())
     }
 
@@ -338,7 +370,9 @@ mod tests {
         for _ in 0..n {
             let seq = responder.store().next_seq();
             let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, (seq % 3) as u32, seq);
-            responder.append(&[tick.with_seq(seq)]).unwrap();
+            let mut digest = responder.digest;
+            digest.update(&tick.with_seq(seq));
+            responder.append(&[tick.with_seq(seq)], digest).unwrap();
         }
     }
 
@@ -497,7 +531,7 @@ mod tests {
     fn an_incomplete_image_is_not_served() {
         let mut responder = responder(3);
         let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 99, 0).with_seq(4);
-        responder.append(&[tick]).unwrap();
+        responder.append(&[tick], Digest::default()).unwrap();
         assert_eq!(responder.image().refused(), 1);
         assert_eq!(snapshot(&mut responder, 1, 0), None);
     }
@@ -530,7 +564,7 @@ mod tests {
     fn a_hole_in_what_was_published_is_refused() {
         let mut responder = responder(3);
         let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 1, 0).with_seq(5);
-        let error = responder.append(&[tick]).unwrap_err();
+        let error = responder.append(&[tick], Digest::default()).unwrap_err();
         assert_eq!(
             error,
             NotContiguous {

@@ -1,5 +1,7 @@
 //! Numbers ticks and lays them out as packets, ready to be sent.
 
+use std::slice;
+
 use tickcast_wire::{
     CHECKSUM_BYTES, Digest, EMPTY_PACKET_BYTES, HEADER_BYTES, PacketHeader, PreviousSession,
     TICK_BYTES, TICKS_PER_PACKET, Tick, TickSum,
@@ -83,6 +85,15 @@ impl Batch {
             })
     }
 
+    /// All its ticks, in order.
+    pub fn ticks(&self) -> impl ExactSizeIterator<Item = &Tick> {
+        Ticks {
+            packets: self.packets.iter(),
+            packet: [].iter(),
+            left: self.ticks,
+        }
+    }
+
     /// Writes the time of sending, ns since the Unix epoch, into every header, and the checksums.
     pub fn stamp(&mut self, ts_sent: u64) {
         let mut left = self.ticks;
@@ -98,6 +109,34 @@ impl Batch {
         }
     }
 }
+
+/// The first `left` ticks of some packets.
+struct Ticks<'a> {
+    packets: slice::Iter<'a, FullPacket>,
+    /// What is left of the packet before those.
+    packet: slice::Iter<'a, Tick>,
+    left: usize,
+}
+
+impl<'a> Iterator for Ticks<'a> {
+    type Item = &'a Tick;
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a Tick> {
+        self.left = self.left.checked_sub(1)?;
+        if let Some(tick) = self.packet.next() {
+            return Some(tick);
+        }
+        self.packet = self.packets.next()?.ticks.iter();
+        self.packet.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Ticks<'_> {}
 
 impl Default for Batch {
     fn default() -> Batch {
@@ -181,12 +220,20 @@ impl Sequencer {
         packet: &mut FullPacket,
     ) -> usize {
         let first_seq = self.next_seq;
-        for (tick, slot) in ticks.iter().zip(&mut packet.ticks) {
+        let mut due_times = [0; TICKS_PER_PACKET];
+        let mut count = 0;
+        for (tick, due_time) in ticks.iter().zip(&mut due_times) {
             let Some(ts_due) = due(tick) else { break };
-            *slot = tick.with_seq(self.next_seq).with_ts_due(ts_due);
+            *due_time = ts_due;
+            count += 1;
+        }
+        // One wide copy of all that leave, then the two fields that are the publisher's.
+        let slots = &mut packet.ticks[..count];
+        slots.copy_from_slice(&ticks[..count]);
+        for (slot, ts_due) in slots.iter_mut().zip(due_times) {
+            *slot = slot.with_seq(self.next_seq).with_ts_due(ts_due);
             self.next_seq += 1;
         }
-        let count = (self.next_seq - first_seq) as usize;
         if count == TICKS_PER_PACKET {
             self.next_seq += u64::from(planted!(SequencerSkips));
             self.next_seq -= u64::from(planted!(SequencerRepeats));
@@ -276,6 +323,8 @@ mod tests {
         assert_eq!((expected_seq, sequencer.next_seq()), (51, 51));
         let seen: Vec<usize> = batch.packets().map(<[Tick]>::len).collect();
         assert_eq!(seen, [21, 21, 8]);
+        assert_eq!(batch.ticks().len(), 50);
+        assert!(batch.ticks().eq(batch.packets().flatten()));
     }
 
     #[test]
@@ -292,6 +341,7 @@ mod tests {
         assert_eq!((rest, batch.bytes().len()), (5, 72 + 5 * 64));
         assert_eq!(sequencer.fill(&[], |_| Some(1), &mut batch), 0);
         assert!(batch.bytes().is_empty() && batch.packets().next().is_none());
+        assert_eq!(batch.ticks().next(), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tickcast_wire::Tick;
+use zerocopy::{IntoBytes, transmute_ref};
 
 /// The default size of a [`Store`] in ticks: 64 MiB of them.
 pub const DEFAULT_STORE_TICKS: usize = 1 << 20;
@@ -10,7 +11,9 @@ pub const DEFAULT_STORE_TICKS: usize = 1 << 20;
 ///
 /// All memory is taken when it is made.
 pub struct Store {
-    rows: Box<[Tick]>,
+    /// Ticks as words, so that whoever brings them as words can write them where they stay.
+    rows: Box<[[u64; 8]]>,
+    oldest: u64,
     next_seq: u64,
 }
 
@@ -46,7 +49,8 @@ impl Store {
     #[must_use]
     pub fn new(ticks: usize) -> Store {
         Store {
-            rows: vec![Tick::from_words([0; 8]); ticks.max(1)].into_boxed_slice(),
+            rows: vec![[0; 8]; ticks.max(1)].into_boxed_slice(),
+            oldest: 1,
             next_seq: 1,
         }
     }
@@ -60,35 +64,57 @@ impl Store {
     /// The seq of the oldest tick kept; when there is none yet, 1.
     #[must_use]
     pub const fn oldest(&self) -> u64 {
-        let kept_from = self.next_seq.saturating_sub(self.rows.len() as u64);
-        if kept_from == 0 { 1 } else { kept_from }
+        self.oldest
     }
 
     /// Adds the next ticks; the oldest make room.
     ///
     /// # Errors
     /// [`NotContiguous`] when the first does not carry the next seq; then nothing was added.
-    pub fn append(&mut self, ticks: &[Tick]) -> Result<(), NotContiguous> {
-        let Some(first) = ticks.first() else {
-            return Ok(());
-        };
-        if first.seq() != self.next_seq {
-            return Err(NotContiguous {
-                expected: self.next_seq,
-                found: first.seq(),
-            });
+    pub fn append(&mut self, mut ticks: &[Tick]) -> Result<(), NotContiguous> {
+        self.expect(ticks.first().map_or(self.next_seq, Tick::seq))?;
+        while !ticks.is_empty() {
+            let rows = self.make_room(ticks.len());
+            let added = rows.len();
+            rows.as_mut_bytes()
+                .copy_from_slice(ticks[..added].as_bytes());
+            self.add(added);
+            ticks = &ticks[added..];
         }
-        let skipped = ticks.len().saturating_sub(self.rows.len());
-        let row = self.row(self.next_seq + skipped as u64);
-        let kept = &ticks[skipped..];
-        let (head, wrapped) = kept.split_at(kept.len().min(self.rows.len() - row));
-        self.rows[row..row + head.len()].copy_from_slice(head);
-        if planted!(StoreChangesTick) {
-            self.rows[row] = self.rows[row].with_ts_due(1);
-        }
-        self.rows[..wrapped.len()].copy_from_slice(wrapped);
-        self.next_seq += ticks.len() as u64;
         Ok(())
+    }
+
+    /// Whether the ticks to come may begin with this seq.
+    pub(crate) const fn expect(&self, found: u64) -> Result<(), NotContiguous> {
+        let expected = self.next_seq;
+        if found == expected {
+            Ok(())
+        } else {
+            Err(NotContiguous { expected, found })
+        }
+    }
+
+    /// The rows of the next ticks, at least one and at most `most`, for the caller to write. The
+    /// ticks that lay there are no longer kept; the new ones are once they were [added](Store::add).
+    pub(crate) fn make_room(&mut self, most: usize) -> &mut [[u64; 8]] {
+        let row = self.row(self.next_seq);
+        let count = most.min(self.rows.len() - row);
+        let end = self.next_seq + count as u64;
+        let kept_from = end.saturating_sub(self.rows.len() as u64);
+        self.oldest = self.oldest.max(kept_from);
+        &mut self.rows[row..row + count]
+    }
+
+    /// Adds the ticks written to the first `count` rows that [`Store::make_room`] gave, and shows
+    /// them.
+    pub(crate) fn add(&mut self, count: usize) -> &[Tick] {
+        let row = self.row(self.next_seq);
+        self.next_seq += count as u64;
+        let rows = &mut self.rows[row..row + count];
+        if planted!(StoreChangesTick) {
+            rows[0] = Tick::from_words(rows[0]).with_ts_due(1).to_words();
+        }
+        transmute_ref!(rows)
     }
 
     /// Ticks `first .. first + count` as they lie: one slice, or two where the ring wraps (the
@@ -112,7 +138,8 @@ impl Store {
         let count = count as usize;
         let row = self.row(first);
         let head = count.min(self.rows.len() - row);
-        Ok((&self.rows[row..row + head], &self.rows[..count - head]))
+        let (head, wrapped) = (&self.rows[row..row + head], &self.rows[..count - head]);
+        Ok((transmute_ref!(head), transmute_ref!(wrapped)))
     }
 
     const fn row(&self, seq: u64) -> usize {

@@ -34,6 +34,7 @@
 mod config;
 mod counters;
 mod flow;
+mod handover;
 mod lines;
 mod publisher;
 mod send;

@@ -11,19 +11,16 @@ use tickcast_net::clock::realtime_ns;
 use tickcast_net::thread::spawn_named;
 use tickcast_net::{MulticastSender, NetError, ThreadError};
 use tickcast_protocol::{Responder, Sequencer};
-use tickcast_queue::ring;
 use tickcast_wire::Digest;
 
 use crate::config::{PublisherConfig, RecoveryConfig};
 use crate::counters::{Counter, Counters};
 use crate::flow::Positions;
+use crate::handover::{Outbox, handover};
 use crate::lines::Lines;
-use crate::send::{Outbox, SendLoop};
+use crate::send::SendLoop;
 use crate::server::{ServeError, Server};
 use crate::source::{Source, SourceError};
-
-/// The smallest ring between the send loop and the store: room for some batches.
-const LEAST_RING_TICKS: usize = 4096;
 
 /// What was published, once it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,15 +199,13 @@ fn open_server(
     counters: &Arc<Counters>,
     positions: &Arc<Positions>,
 ) -> Result<(Server, Outbox), PublishError> {
-    let (producer, ring) = ring(recovery.ring_ticks.max(LEAST_RING_TICKS));
-    let reader = ring.reader();
-    let cursor = reader.cursor();
+    let (outbox, inbox) = handover(recovery.ring_ticks);
     let window = config.flow_control.map(|flow| flow.window);
     let responder = Responder::new(session, config.channel, window, recovery.limits);
     let server = Server::open(
         recovery,
         responder,
-        reader,
+        inbox,
         Arc::clone(counters),
         Arc::clone(positions),
     );
@@ -218,7 +213,7 @@ fn open_server(
         listen: recovery.listen,
         error,
     })?;
-    Ok((server, Outbox { producer, cursor }))
+    Ok((server, outbox))
 }
 
 /// Stops the send loop when the server is gone, even by a panic: what is sent without a store

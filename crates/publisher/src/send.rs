@@ -7,12 +7,11 @@ use std::time::Duration;
 use tickcast_net::clock::{monotonic_ns, realtime_ns, sleep_until_realtime};
 use tickcast_net::{Idle, Idler};
 use tickcast_protocol::{Batch, Heartbeat, Sequencer, TICKS_PER_BATCH};
-use tickcast_queue::{Cursor, Line, Producer};
-use tickcast_wire::Tick;
 
 use crate::config::PublisherConfig;
 use crate::counters::{Counter, Counters};
 use crate::flow::Positions;
+use crate::handover::Outbox;
 use crate::lines::Lines;
 use crate::publisher::Summary;
 use crate::source::{Source, SourceError, Supply};
@@ -33,13 +32,6 @@ const FIRST_END_PAUSE_NS: u64 = 10_000_000;
 /// The longest pause between two ends of session, as between heartbeats: whoever comes back from
 /// where the network could not be reached soon hears of it.
 const LONGEST_END_PAUSE_NS: u64 = 1_000_000_000;
-
-/// The way to the server thread, for what was sent.
-#[derive(Debug)]
-pub(crate) struct Outbox {
-    pub(crate) producer: Producer,
-    pub(crate) cursor: Cursor,
-}
 
 /// What the send loop is made of.
 pub(crate) struct SendLoop<S> {
@@ -112,11 +104,17 @@ impl<S: Source> SendLoop<S> {
                 Supply::Ticks(ticks) => &ticks[..ticks.len().min(allowance)],
             };
             let now = realtime_ns();
-            let take = |tick: &Tick| schedule.take(tick, now);
-            let count = self.sequencer.fill(ticks, take, &mut running.batch);
+            let first_seq = self.sequencer.next_seq();
+            let (sequencer, batch) = (&mut self.sequencer, &mut running.batch);
+            let count = if schedule.is_always_due() {
+                // Without a look at each tick.
+                sequencer.fill(ticks, |_| Some(now), batch)
+            } else {
+                sequencer.fill(ticks, |tick| schedule.take(tick, now), batch)
+            };
             if count > 0 {
                 self.source.take(count);
-                self.send_batch(running);
+                self.send_batch(first_seq, running);
                 running.idler.wait(true, || ());
                 continue;
             }
@@ -131,14 +129,13 @@ impl<S: Source> SendLoop<S> {
     }
 
     /// How many ticks may leave now, for the store's and the subscribers' sake; at most a batch.
-    fn allowance(&self) -> usize {
+    fn allowance(&mut self) -> usize {
         let mut allowance = TICKS_PER_BATCH;
-        if let Some(outbox) = &self.outbox {
-            let room = outbox.producer.room(&outbox.cursor);
-            if room < allowance {
-                self.counters.add(Counter::StoreWaits, 1);
-                return 0;
-            }
+        if let Some(outbox) = &mut self.outbox
+            && !outbox.has_room()
+        {
+            self.counters.add(Counter::StoreWaits, 1);
+            return 0;
         }
         if let Some(flow) = self.config.flow_control {
             let next_seq = self.sequencer.next_seq();
@@ -151,14 +148,12 @@ impl<S: Source> SendLoop<S> {
         allowance
     }
 
-    fn send_batch(&mut self, running: &mut Running) {
+    fn send_batch(&mut self, first_seq: u64, running: &mut Running) {
         let ts_sent = realtime_ns();
         running.batch.stamp(ts_sent);
         self.lines.send(running.batch.bytes());
         if let Some(outbox) = &mut self.outbox {
-            for ticks in running.batch.packets() {
-                outbox.publish(ticks);
-            }
+            outbox.publish(first_seq, &running.batch, self.sequencer.digest());
         }
         if running.first_sent == 0 {
             running.first_sent = ts_sent;
@@ -201,16 +196,6 @@ impl<S: Source> SendLoop<S> {
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Outbox {
-    /// Hands the ticks of one packet, at least one, to the server thread.
-    fn publish(&mut self, ticks: &[Tick]) {
-        if let [first, rest @ ..] = ticks {
-            let lines = rest.iter().map(|tick| -> Line { tick.to_words() });
-            self.producer.publish(&first.to_words(), lines);
         }
     }
 }

@@ -99,23 +99,37 @@ impl fmt::Display for Speed {
 pub(crate) struct Schedule {
     pace: Pace,
     anchor: u64,
-    /// Ticks taken so far.
-    taken: u64,
-    /// The first event time.
-    first_event: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Pace {
+    Original(Original),
+    Even(Even),
+    Max,
+}
+
+/// The pace of event times.
+#[derive(Debug, Clone)]
+struct Original {
+    /// Nanoseconds of schedule for one of event time, times 2^48.
+    stretch: u64,
+    /// The first event time, once there was one.
+    first_event: Option<u64>,
     /// The latest event time so far: one that goes back is due with the one before it.
     latest_event: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Pace {
-    /// Nanoseconds of schedule for one of event time, times 2^48.
-    Stretch(u128),
-    PerSecond(u128),
-    Max,
+/// The same time from each tick to the next: exactly, without a division a tick.
+#[derive(Debug, Clone)]
+struct Even {
+    rate: u64,
+    /// When the next tick is due after the anchor: whole ns, and a rest in parts of `1 / rate` ns.
+    next: (u64, u64),
 }
 
 const STRETCH_BITS: u32 = 48;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 impl Schedule {
     /// A schedule whose first tick is due at `anchor`, ns since the Unix epoch.
@@ -124,32 +138,35 @@ impl Schedule {
             Speed::Original(multiplier) => {
                 let (least, most) = MULTIPLIER_RANGE;
                 let stretch = (1u64 << STRETCH_BITS) as f64 / multiplier.clamp(least, most);
-                Pace::Stretch(stretch as u128)
+                Pace::Original(Original {
+                    stretch: stretch as u64,
+                    first_event: None,
+                    latest_event: 0,
+                })
             }
-            Speed::PerSecond(rate) => Pace::PerSecond(u128::from(rate.max(1))),
+            Speed::PerSecond(rate) => Pace::Even(Even {
+                rate: rate.max(1),
+                next: (0, 0),
+            }),
             Speed::Max => Pace::Max,
         };
-        Schedule {
-            pace,
-            anchor,
-            taken: 0,
-            first_event: 0,
-            latest_event: 0,
-        }
+        Schedule { pace, anchor }
+    }
+
+    /// Whether every tick is due as soon as it is there, so that [`Schedule::take`] need not be
+    /// asked.
+    pub(crate) const fn is_always_due(&self) -> bool {
+        matches!(self.pace, Pace::Max)
     }
 
     /// When the next tick is due; `now` at full speed.
     pub(crate) fn due(&self, tick: &Tick, now: u64) -> u64 {
-        let after_anchor = match self.pace {
+        let after_anchor = match &self.pace {
             Pace::Max => return now,
-            Pace::PerSecond(rate) => u128::from(self.taken) * 1_000_000_000 / rate,
-            Pace::Stretch(_) if self.taken == 0 => 0,
-            Pace::Stretch(stretch) => {
-                let event = tick.ts_event().max(self.latest_event);
-                (u128::from(event - self.first_event) * stretch) >> STRETCH_BITS
-            }
+            Pace::Even(even) => even.next.0,
+            Pace::Original(original) => original.after_first(tick),
         };
-        u64::try_from(u128::from(self.anchor) + after_anchor).unwrap_or(u64::MAX)
+        self.anchor.saturating_add(after_anchor)
     }
 
     /// Takes the next tick if it is due, and gives its due time.
@@ -158,12 +175,42 @@ impl Schedule {
         if due > now {
             return None;
         }
-        if self.taken == 0 {
-            self.first_event = tick.ts_event();
+        match &mut self.pace {
+            Pace::Max => {}
+            Pace::Even(even) => even.advance(),
+            Pace::Original(original) => original.advance(tick),
         }
-        self.latest_event = self.latest_event.max(tick.ts_event());
-        self.taken += 1;
         Some(due)
+    }
+}
+
+impl Original {
+    /// Schedule from the first tick to this one, ns.
+    fn after_first(&self, tick: &Tick) -> u64 {
+        let Some(first) = self.first_event else {
+            return 0;
+        };
+        let events = tick.ts_event().max(self.latest_event) - first;
+        let schedule = (u128::from(events) * u128::from(self.stretch)) >> STRETCH_BITS;
+        u64::try_from(schedule).unwrap_or(u64::MAX)
+    }
+
+    fn advance(&mut self, tick: &Tick) {
+        self.first_event.get_or_insert(tick.ts_event());
+        self.latest_event = self.latest_event.max(tick.ts_event());
+    }
+}
+
+impl Even {
+    fn advance(&mut self) {
+        let (mut ns, mut rest) = self.next;
+        ns = ns.saturating_add(NANOS_PER_SECOND / self.rate);
+        rest += NANOS_PER_SECOND % self.rate;
+        if rest >= self.rate {
+            ns = ns.saturating_add(1);
+            rest -= self.rate;
+        }
+        self.next = (ns, rest);
     }
 }
 
@@ -238,9 +285,23 @@ mod tests {
     #[test]
     fn even_pace_does_not_drift() {
         assert_eq!(dues("3/s", &[9, 1, 5])[1..], [333_334_333, 666_667_666]);
-        let mut schedule = Schedule::new(Speed::PerSecond(3), 0);
-        schedule.taken = 30_000_000_000;
-        assert_eq!(schedule.due(&tick(0), 0), 10_000_000_000_000_000_000);
+        // After a second it stands as at the start, so that it does after any number of them.
+        for rate in [1, 3, 7, 999_983] {
+            let mut even = Even { rate, next: (0, 0) };
+            (0..rate).for_each(|_| even.advance());
+            assert_eq!(even.next, (NANOS_PER_SECOND, 0));
+        }
+        let mut schedule = Schedule::new(Speed::PerSecond(3), 7);
+        let start = 10_000_000_000_000_000_000;
+        schedule.pace = Pace::Even(Even {
+            rate: 3,
+            next: (start, 0),
+        });
+        for due in [start, start + 333_333_333, start + 666_666_666] {
+            assert_eq!(schedule.take(&tick(0), u64::MAX), Some(7 + due));
+        }
+        schedule.anchor = u64::MAX;
+        assert_eq!(schedule.due(&tick(0), 0), u64::MAX);
     }
 
     #[test]
@@ -256,6 +317,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn even_pace_is_the_quotient(rate in 1u64..=MOST_PER_SECOND, ticks in 1u64..3000) {
+            let mut schedule = Schedule::new(Speed::PerSecond(rate), 0);
+            for taken in 0..ticks {
+                let due = taken * NANOS_PER_SECOND / rate;
+                prop_assert_eq!(schedule.take(&tick(0), u64::MAX), Some(due));
+            }
+        }
+
         #[test]
         fn due_times_never_go_back(
             events in proptest::collection::vec(any::<u64>(), 1..50),

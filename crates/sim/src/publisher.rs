@@ -54,7 +54,7 @@ pub(crate) struct Publisher {
     batch: Batch,
     responder: Responder,
     /// When the server has the ticks up to which seq.
-    on_the_way: VecDeque<(u64, usize)>,
+    on_the_way: VecDeque<(u64, usize, Digest)>,
     /// How many ticks the server has.
     stored: u64,
     limits: ResponderLimits,
@@ -140,7 +140,8 @@ impl Publisher {
         }
         self.note_sent(now);
         self.heartbeats.handle_data(now);
-        self.on_the_way.push_back((now + lag, session.ticks.len()));
+        let (end, digest) = (session.ticks.len(), self.sequencer.digest());
+        self.on_the_way.push_back((now + lag, end, digest));
         let packets = self.batch.bytes().chunks(PACKET_BYTES);
         packets.map(Rc::from).collect()
     }
@@ -173,13 +174,13 @@ impl Publisher {
 
     /// What the server answers.
     pub(crate) fn respond(&mut self, request: &Request, session: &Session, now: u64) -> Response {
-        while let Some(&(at, end)) = self.on_the_way.front()
+        while let Some(&(at, end, digest)) = self.on_the_way.front()
             && at <= now
         {
             self.on_the_way.pop_front();
             let appended = self
                 .responder
-                .append(&session.ticks[self.stored as usize..end]);
+                .append(&session.ticks[self.stored as usize..end], digest);
             debug_assert_eq!(appended, Ok(()), "the simulation feeds it in order");
             self.stored = end as u64;
         }

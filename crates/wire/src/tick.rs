@@ -298,7 +298,7 @@ impl Tick {
 
     /// The tick whose words these are: the inverse of [`Tick::to_words`].
     #[must_use]
-    pub fn from_words(words: [u64; 8]) -> Tick {
+    pub const fn from_words(words: [u64; 8]) -> Tick {
         transmute!(words)
     }
 }

@@ -122,7 +122,8 @@ impl Publisher {
             assert_eq!(packet.header().first_seq(), self.published.len() as u64 + 1);
             self.digest.update_all(ticks);
             self.published.extend_from_slice(ticks);
-            self.responder.append(ticks).expect("the next ticks");
+            let appended = self.responder.append(ticks, self.digest);
+            appended.expect("the next ticks");
         }
         let start = self.published.len() - taken;
         for (tick, sent) in ticks.iter().zip(&self.published[start..]) {
@@ -137,10 +138,8 @@ impl Publisher {
             assert_eq!(header.digest(), self.digest);
         }
         if let Some(again) = self.batch.packets().next() {
-            assert!(
-                self.responder.append(again).is_err(),
-                "a repetition was taken in"
-            );
+            let appended = self.responder.append(again, self.digest);
+            assert!(appended.is_err(), "a repetition was taken in");
         }
     }
 

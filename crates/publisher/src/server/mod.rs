@@ -22,13 +22,14 @@ use thiserror::Error;
 use tickcast_net::clock::monotonic_ns;
 use tickcast_net::raise_open_files;
 use tickcast_protocol::{NotContiguous, Responder};
-use tickcast_queue::{Lapped, Line, Reader};
-use tickcast_wire::{Reply, ReplyStatus, Tick};
-use zerocopy::{FromBytes, IntoBytes};
+use tickcast_queue::Lapped;
+use tickcast_wire::{Reply, ReplyStatus};
+use zerocopy::IntoBytes;
 
 use crate::config::{ClientLimits, RecoveryConfig};
 use crate::counters::{Counter, Counters};
 use crate::flow::Positions;
+use crate::handover::Inbox;
 use crate::server::admission::{Admission, Refusal};
 use crate::server::bucket::TokenBucket;
 use crate::server::budget::Budget;
@@ -42,11 +43,8 @@ const DRAIN_EVERY: Duration = Duration::from_millis(1);
 /// Deadlines are looked at this often, in ns.
 const DEADLINES_EVERY_NS: u64 = 10_000_000;
 
-/// Ticks read from the ring at a time.
-const DRAIN_TICKS: usize = 1024;
-
-/// Chunks read from the ring before clients have their turn again.
-const MOST_DRAINS: usize = 64;
+/// After so many ticks from the ring clients have their turn again.
+const DRAIN_TICKS: usize = 65_536;
 
 /// Turns of clients, of 64 KiB each, before the ring is looked at again: however many clients want
 /// to be served, the store keeps up with the send loop.
@@ -104,8 +102,7 @@ pub(crate) struct Server {
     budget: Budget,
     handshakes: TokenBucket,
     tls: Option<ServerTls>,
-    reader: Reader,
-    lines: Box<[Line]>,
+    inbox: Inbox,
     responder: Responder,
     limits: ClientLimits,
     counters: Arc<Counters>,
@@ -120,7 +117,7 @@ impl Server {
     pub(crate) fn open(
         config: &RecoveryConfig,
         responder: Responder,
-        reader: Reader,
+        inbox: Inbox,
         counters: Arc<Counters>,
         positions: Arc<Positions>,
     ) -> io::Result<Server> {
@@ -143,8 +140,7 @@ impl Server {
             budget: Budget::new(limits.total_bytes_per_second, limits.total_burst_bytes, now),
             handshakes: TokenBucket::new(handshakes, handshakes, now),
             tls: config.tls.clone(),
-            reader,
-            lines: vec![Line::default(); DRAIN_TICKS].into_boxed_slice(),
+            inbox,
             responder,
             limits,
             counters,
@@ -162,7 +158,7 @@ impl Server {
     pub(crate) fn run(mut self) -> Result<(), ServeError> {
         let mut events = Events::with_capacity(1024);
         let mut drained_all = true;
-        while !self.reader.is_closed() {
+        while !self.inbox.is_closed() {
             let nothing_waits = drained_all && self.clients.ready() == 0;
             let timeout = if nothing_waits {
                 DRAIN_EVERY
@@ -192,18 +188,16 @@ impl Server {
 
     /// Takes published ticks into the store and the image; whether it got all.
     fn drain(&mut self) -> Result<bool, ServeError> {
-        let mut drained_all = false;
-        for _ in 0..MOST_DRAINS {
-            let count = self.reader.read(&mut self.lines)?;
-            // The words of a tick as they lie are its bytes: the length always fits.
-            let bytes = self.lines[..count].as_bytes();
-            let ticks = <[Tick]>::ref_from_bytes(bytes).unwrap_or_default();
-            self.responder.append(ticks)?;
-            if count < DRAIN_TICKS {
-                drained_all = true;
-                break;
+        let mut taken = 0;
+        let drained_all = loop {
+            match self.inbox.take(&mut self.responder)? {
+                0 => break true,
+                count => taken += count,
             }
-        }
+            if taken >= DRAIN_TICKS {
+                break false;
+            }
+        };
         let refused = self.responder.image().refused();
         self.counters.set(Counter::ImageRefused, refused);
         Ok(drained_all)

@@ -46,7 +46,7 @@ impl Bench {
         let mut responder = Responder::new(1, 0, Some(100), ResponderLimits::default());
         for seq in 1..=TICKS {
             let tick = Tick::new(Clear::default(), 1u16, 1, seq).with_seq(seq);
-            responder.append(&[tick]).unwrap();
+            responder.append(&[tick], Digest::default()).unwrap();
         }
         let socket = TcpStream::from_std(socket);
         Bench {
