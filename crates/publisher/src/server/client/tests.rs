@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use tickcast_protocol::ResponderLimits;
-use tickcast_wire::{Clear, Tick};
+use tickcast_wire::{Clear, Digest, Tick};
 use zerocopy::IntoBytes;
 
 use super::*;
