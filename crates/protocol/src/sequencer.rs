@@ -220,20 +220,14 @@ impl Sequencer {
         packet: &mut FullPacket,
     ) -> usize {
         let first_seq = self.next_seq;
-        let mut due_times = [0; TICKS_PER_PACKET];
         let mut count = 0;
-        for (tick, due_time) in ticks.iter().zip(&mut due_times) {
+        for (tick, slot) in ticks.iter().zip(&mut packet.ticks) {
             let Some(ts_due) = due(tick) else { break };
-            *due_time = ts_due;
+            let seq = first_seq + count as u64;
+            *slot = tick.with_seq(seq).with_ts_due(ts_due);
             count += 1;
         }
-        // One wide copy of all that leave, then the two fields that are the publisher's.
-        let slots = &mut packet.ticks[..count];
-        slots.copy_from_slice(&ticks[..count]);
-        for (slot, ts_due) in slots.iter_mut().zip(due_times) {
-            *slot = slot.with_seq(self.next_seq).with_ts_due(ts_due);
-            self.next_seq += 1;
-        }
+        self.next_seq += count as u64;
         if count == TICKS_PER_PACKET {
             self.next_seq += u64::from(planted!(SequencerSkips));
             self.next_seq -= u64::from(planted!(SequencerRepeats));
