@@ -91,7 +91,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickcast_protocol::{ResponderLimits, Sequencer};
+    use tickcast_protocol::{ResponderLimits, Response, Sequencer};
     use tickcast_wire::{Quote, Request, RequestKind, Tick};
 
     fn ticks(count: usize) -> Vec<Tick> {
@@ -127,9 +127,7 @@ mod tests {
         let (head, wrapped) = store.range(first, kept).unwrap();
         assert_eq!([head, wrapped].concat(), sent[sent.len() - 5_000..]);
         let request = Request::new(RequestKind::Snapshot, 1, 0, 1, 0, 5);
-        let tickcast_protocol::Response::Snapshot { reply, snapshot } =
-            responder.respond(&request, 0)
-        else {
+        let Response::Snapshot { reply, snapshot } = responder.respond(&request, 0) else {
             panic!("no snapshot");
         };
         assert_eq!(snapshot.as_of() + 1, sequencer.next_seq());
@@ -147,12 +145,13 @@ mod tests {
             sequencer.fill(&ticks(TICKS_PER_BATCH), |_| Some(1), &mut batch);
             outbox.publish(first_seq, &batch, sequencer.digest());
         };
+        let most = outbox.producer.capacity() / BATCH_LINES;
         let mut batches = 0;
         while outbox.has_room() {
             publish(&mut outbox);
             batches += 1;
         }
-        assert_eq!(batches, LEAST_LINES / BATCH_LINES);
+        assert!(most > 1 && batches == most, "{batches} of {most}");
         assert_eq!(inbox.take(&mut responder).unwrap(), TICKS_PER_BATCH);
         assert!(outbox.has_room());
         publish(&mut outbox);
