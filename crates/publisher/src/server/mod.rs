@@ -321,6 +321,10 @@ impl Server {
             self.counters.add(Counter::MadeRoom, slow.len() as u64);
             slow.into_iter().for_each(|key| self.cut_off(key));
         }
+        // Who said in this round that it has everything, and left, is counted before it is gone.
+        if !closed.is_empty() {
+            self.report_positions();
+        }
         for key in closed {
             self.close(key);
         }
