@@ -2,11 +2,10 @@
 //! meter, and the lines from which `benches/run` makes the tables of `docs/performance.md`.
 
 mod figure;
-mod hiccups;
 mod turns;
 
 pub use figure::{Bound, Figure};
-pub use hiccups::{Hiccups, hiccups};
+pub use tickcast_net::{Hiccups, hiccups};
 pub use turns::{Spread, control, in_turns, median, ratio};
 
 /// Whether the bench is to run each case once and measure nothing: `cargo bench -- --test`.

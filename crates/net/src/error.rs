@@ -255,7 +255,7 @@ impl From<OsError> for ReceiveError {
     }
 }
 
-/// Why a thread could not be started or pinned.
+/// Why a thread could not be started, pinned or given its priority.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThreadError {
     /// The core does not exist, or this process may not run on it.
@@ -266,6 +266,28 @@ pub enum ThreadError {
         /// The cores the calling thread may run on.
         available: Vec<usize>,
     },
+    /// Real-time priorities go from 1 to 99.
+    #[error("there is no real-time priority {priority}: choose one from 1, the lowest, to 99")]
+    NoSuchPriority {
+        /// The priority that was asked for.
+        priority: u8,
+    },
+    /// This user may not have threads of that real-time priority.
+    #[error(
+        "no permission for real-time priority {priority}, this user may have up to {limit}: run as \
+         root, give the program CAP_SYS_NICE (`setcap cap_sys_nice=ep`), or raise the limit (rtprio \
+         in limits.conf, LimitRTPRIO= of a systemd unit); where the limit is high enough, the \
+         control group has no real-time share (cpu.rt_runtime_us)"
+    )]
+    PriorityNotPermitted {
+        /// The priority that was asked for.
+        priority: u8,
+        /// The limit RLIMIT_RTPRIO; 0 permits none.
+        limit: u64,
+    },
+    /// The priority of the starting thread could not be read, changed or set back.
+    #[error("the priority of the starting thread cannot be read, changed or set back: {0}")]
+    Scheduling(OsError),
     /// The operating system did not start the thread.
     #[error("thread `{name}` cannot be started: {os}")]
     Spawn {
@@ -280,4 +302,23 @@ pub enum ThreadError {
     /// The timer slack could not be set.
     #[error("the timer slack cannot be set: {0}")]
     TimerSlack(OsError),
+}
+
+/// Why memory could not be locked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LockError {
+    /// The process has more memory than its user may lock.
+    #[error(
+        "the memory of this process cannot be locked: its user may lock {limit} bytes, and it has \
+         more: run as root, give the program CAP_IPC_LOCK (`setcap cap_ipc_lock=ep`), or lift the \
+         limit (`ulimit -l unlimited`, memlock in limits.conf, LimitMEMLOCK=infinity of a systemd \
+         unit)"
+    )]
+    Limit {
+        /// The limit RLIMIT_MEMLOCK, in bytes.
+        limit: u64,
+    },
+    /// Anything else.
+    #[error("the memory of this process cannot be locked: {0}")]
+    Os(OsError),
 }

@@ -1,4 +1,4 @@
-//! Multicast sockets, clocks, pinned threads and idle strategies for Linux.
+//! Multicast sockets, clocks, pinned threads, idle strategies and locked memory for Linux.
 //!
 //! This crate moves bytes. It knows no tick, no packet and no sequence number, and it never
 //! depends on the crates that do. After a socket is open, sending, receiving and reading a clock
@@ -38,20 +38,24 @@ mod drops;
 mod error;
 mod files;
 mod group;
+mod hiccups;
 mod idle;
 mod interface;
+mod memory;
 mod receiver;
 mod sender;
 mod sys;
 pub mod thread;
 
 pub use error::{
-    GroupError, InterfaceError, NetError, OsError, ReceiveError, SendError, ThreadError,
+    GroupError, InterfaceError, LockError, NetError, OsError, ReceiveError, SendError, ThreadError,
 };
 pub use files::raise_open_files;
 pub use group::Group;
+pub use hiccups::{Hiccups, hiccups};
 pub use idle::{Idle, IdleParseError, Idler};
 pub use interface::Interface;
+pub use memory::{lock_limit, lock_memory};
 pub use receiver::{
     DEFAULT_RECEIVE_BUFFER, Datagrams, MAX_WAIT, MulticastReceiver, RECEIVE_BYTES, ReceiveConfig,
     wait,

@@ -290,6 +290,55 @@ fn node_address(node: &libc::ifaddrs) -> Option<IpAddr> {
     }
 }
 
+/// How the kernel chooses a thread: by which policy, and its priority among real-time threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scheduling {
+    policy: c_int,
+    priority: c_int,
+}
+
+impl Scheduling {
+    /// First come, first served, at this real-time priority.
+    pub(crate) fn realtime(priority: u8) -> Scheduling {
+        Scheduling {
+            policy: libc::SCHED_FIFO,
+            priority: c_int::from(priority),
+        }
+    }
+}
+
+/// How the calling thread is chosen.
+pub(crate) fn scheduling() -> Result<Scheduling, OsError> {
+    let mut policy = 0;
+    let mut parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: it has no conditions, and gives the calling thread, which lives.
+    let current = unsafe { libc::pthread_self() };
+    // SAFETY: `current` is a living thread, and the results go to live locals of their types.
+    let code = unsafe { libc::pthread_getschedparam(current, &mut policy, &mut parameters) };
+    match code {
+        0 => Ok(Scheduling {
+            policy,
+            priority: parameters.sched_priority,
+        }),
+        code => Err(OsError { code }),
+    }
+}
+
+/// Has the calling thread chosen so, and the threads that it starts from then on.
+pub(crate) fn set_scheduling(scheduling: Scheduling) -> Result<(), OsError> {
+    let parameters = libc::sched_param {
+        sched_priority: scheduling.priority,
+    };
+    // SAFETY: it has no conditions, and gives the calling thread, which lives.
+    let current = unsafe { libc::pthread_self() };
+    // SAFETY: `current` is a living thread, and `parameters` is only read during the call.
+    let code = unsafe { libc::pthread_setschedparam(current, scheduling.policy, &parameters) };
+    match code {
+        0 => Ok(()),
+        code => Err(OsError { code }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;

@@ -38,6 +38,8 @@ pub struct PublisherConfig {
     pub idle: Idle,
     /// The core of the send loop.
     pub send_core: Option<usize>,
+    /// The real-time priority of the send loop, from 1 to 99; an ordinary thread without.
+    pub send_priority: Option<u8>,
 }
 
 impl PublisherConfig {
@@ -57,6 +59,7 @@ impl PublisherConfig {
             // A subscriber on the same machine spins too.
             idle: Idle::default_for(available_cores().len(), 2),
             send_core: None,
+            send_priority: None,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use thiserror::Error;
 use tickcast_net::clock::realtime_ns;
-use tickcast_net::thread::spawn_named;
-use tickcast_net::{MulticastSender, NetError, ThreadError};
+use tickcast_net::thread::{Placement, spawn_named};
+use tickcast_net::{BufferSize, MulticastSender, NetError, ThreadError};
 use tickcast_protocol::{Responder, Sequencer};
 use tickcast_wire::Digest;
 
@@ -111,6 +111,7 @@ pub struct Publisher;
 pub struct PublisherHandle {
     session: u64,
     recovery_addr: Option<SocketAddr>,
+    send_buffers: [Option<BufferSize>; 2],
     stop: Arc<AtomicBool>,
     counters: Arc<Counters>,
     send: Option<JoinHandle<(Summary, Option<SourceError>)>>,
@@ -139,6 +140,10 @@ impl Publisher {
         if let Some(line_b) = &config.line_b {
             senders.push(MulticastSender::open(line_b)?);
         }
+        let mut send_buffers = [None; 2];
+        for (buffer, sender) in send_buffers.iter_mut().zip(&senders) {
+            *buffer = Some(sender.send_buffer());
+        }
         let (mut outbox, mut serve, mut recovery_addr) = (None, None, None);
         if let Some(recovery) = &config.recovery {
             let (server, to_server) =
@@ -157,7 +162,10 @@ impl Publisher {
             serve = Some(spawn_named("tc-serve", recovery.core, run)?);
             outbox = Some(to_server);
         }
-        let send_core = config.send_core;
+        let placement = Placement {
+            core: config.send_core,
+            priority: config.send_priority,
+        };
         let send_loop = SendLoop {
             source,
             sequencer: Sequencer::new(session, config.channel, config.previous),
@@ -168,10 +176,11 @@ impl Publisher {
             stop: Arc::clone(&stop),
             counters: Arc::clone(&counters),
         };
-        let send = spawn_named("tc-send", send_core, move || send_loop.run())?;
+        let send = spawn_named("tc-send", placement, move || send_loop.run())?;
         Ok(PublisherHandle {
             session,
             recovery_addr,
+            send_buffers,
             stop,
             counters,
             send: Some(send),
@@ -237,6 +246,12 @@ impl PublisherHandle {
     #[must_use]
     pub const fn recovery_addr(&self) -> Option<SocketAddr> {
         self.recovery_addr
+    }
+
+    /// The send buffers of lines A and B: asked for and got.
+    #[must_use]
+    pub const fn send_buffers(&self) -> [Option<BufferSize>; 2] {
+        self.send_buffers
     }
 
     /// The counters; a clone of the `Arc` outlives the handle.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tickcast_latency::{Histograms, Reporter, stages};
-use tickcast_net::thread::{available_cores, spawn_named};
+use tickcast_net::thread::{Placement, available_cores, spawn_named};
 use tickcast_net::{Idle, Idler, MulticastReceiver, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line};
 use tickcast_queue::{Producer, ring};
@@ -60,6 +60,8 @@ pub struct SubscriberConfig {
     pub idle: Idle,
     /// The core of the receive thread.
     pub core: Option<usize>,
+    /// The real-time priority of the receive thread, from 1 to 99; an ordinary thread without.
+    pub priority: Option<u8>,
     /// What goes wrong on lines A and B on purpose.
     pub faults: [LineFaults; 2],
     /// What makes those faults, and the jitter of requests, repeatable.
@@ -82,6 +84,7 @@ impl SubscriberConfig {
             // A publisher on the same machine spins too.
             idle: Idle::default_for(available_cores().len(), 2),
             core: None,
+            priority: None,
             faults: [LineFaults::default(); 2],
             seed: 0,
         }
@@ -95,6 +98,8 @@ pub struct ThreadConfig {
     pub name: String,
     /// Its core.
     pub core: Option<usize>,
+    /// Its real-time priority, from 1 to 99; an ordinary thread without.
+    pub priority: Option<u8>,
     /// How it waits.
     pub idle: Idle,
     /// Whether its latency counts: that of a strategy that may be late, such as a recorder, would
@@ -206,7 +211,11 @@ impl SubscriberBuilder {
         let mut reader = self.reader_with(config);
         let mut runner: Box<dyn Run> = Box::new(Runner::new(strategy, recorder, false));
         let mut idler = Idler::new(thread.idle);
-        let handle = spawn_named(&thread.name, thread.core, move || {
+        let placement = Placement {
+            core: thread.core,
+            priority: thread.priority,
+        };
+        let handle = spawn_named(&thread.name, placement, move || {
             loop {
                 let event = reader.read();
                 let did_work = event.is_some();
@@ -303,7 +312,11 @@ impl SubscriberBuilder {
             stats: Stats::default(),
             stats_at: 0,
         };
-        let receive = spawn_named("tc-receive", config.core, move || receive_loop.run())?;
+        let placement = Placement {
+            core: config.core,
+            priority: config.priority,
+        };
+        let receive = spawn_named("tc-receive", placement, move || receive_loop.run())?;
         Ok(Subscriber {
             shared: stop_on_drop,
             receive,

@@ -189,6 +189,7 @@ fn a_core_that_is_not_there_is_a_typed_error() {
     let mut builder = SubscriberBuilder::new(config.clone());
     let nowhere = ThreadConfig {
         core: Some(100_000),
+        priority: None,
         ..thread("tc-nowhere")
     };
     let attached = builder.attach(Checker::default(), &nowhere);

@@ -50,6 +50,7 @@ pub fn thread(name: &str) -> ThreadConfig {
     ThreadConfig {
         name: name.into(),
         core: None,
+        priority: None,
         idle: Idle::Park,
         measured: true,
     }

@@ -198,6 +198,7 @@ pub fn thread(name: &str) -> ThreadConfig {
     ThreadConfig {
         name: name.into(),
         core: None,
+        priority: None,
         idle: tickcast_net::Idle::Park,
         measured: true,
     }

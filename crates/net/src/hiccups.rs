@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use tickcast_net::clock;
+
+use crate::clock;
 
 /// Gaps that a thread saw between two looks at the clock.
 #[derive(Clone, Debug)]
