@@ -8,6 +8,7 @@ use tickcast_tickfile::SyntheticConfig;
 use tracing_subscriber::filter::Targets;
 
 use crate::demo::DemoArgs;
+use crate::machine::MachineArgs;
 use crate::output::Target;
 use crate::publish::PublishArgs;
 use crate::subscribe::SubscribeArgs;
@@ -22,6 +23,7 @@ Examples:
   tickcast verify recording.ticks
   tickcast convert capture.pcapng.gz capture.ticks
   tickcast generate market.ticks --ticks 1000000 --seed 7
+  tickcast machine
 
 Exit codes:
   0    done, nothing lost
@@ -62,6 +64,8 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Make a tick file from a synthetic market.
     Generate(GenerateArgs),
+    /// Show what this machine offers to a feed, and what could be better.
+    Machine(MachineArgs),
     /// Print the completions of a shell.
     Completions(CompletionsArgs),
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, value_parser};
-use tickcast_net::{BufferSize, Group, Interface, ReceiveConfig, SendConfig};
+use tickcast_net::thread::available_cores;
+use tickcast_net::{BufferSize, Group, Idle, Interface, ReceiveConfig, SendConfig};
 use tickcast_publisher::{
     FlowControl, InMemory, Prefetched, Publisher, PublisherConfig, PublisherHandle, Speed,
 };
@@ -20,8 +21,9 @@ use tickcast_subscriber::{
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::Tick;
 
+use crate::deployment::{self, Deployment, Thread};
 use crate::faults::{self, FaultArgs};
-use crate::feed::{IdleArgs, OverflowArgs, interface};
+use crate::feed::{OverflowArgs, ThreadArgs, conflict, interface, priority};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
@@ -116,6 +118,17 @@ pub struct DemoArgs {
     )]
     send_core: Option<usize>,
 
+    /// Real-time priority of the send loop, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads"
+    )]
+    send_priority: Option<u8>,
+
     /// Core of the receive thread.
     #[arg(
         long,
@@ -124,6 +137,17 @@ pub struct DemoArgs {
         help_heading = "Threads"
     )]
     receive_core: Option<usize>,
+
+    /// Real-time priority of the receive thread, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads"
+    )]
+    receive_priority: Option<u8>,
 
     /// Core of the strategies' threads.
     #[arg(
@@ -134,11 +158,23 @@ pub struct DemoArgs {
     )]
     strategy_core: Option<usize>,
 
+    /// Real-time priority of the strategies' threads, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads",
+        conflicts_with = "inline"
+    )]
+    strategy_priority: Option<u8>,
+
     #[command(flatten)]
     overflow: OverflowArgs,
 
     #[command(flatten)]
-    idle: IdleArgs,
+    threads: ThreadArgs,
 
     /// Print one line, a JSON object.
     #[arg(long)]
@@ -149,9 +185,39 @@ impl DemoArgs {
     /// Checks what the parser of one argument cannot.
     ///
     /// # Errors
-    /// When both lines drop everything.
+    /// When both lines drop everything, or a thread would never run.
     pub fn check(&self) -> Result<(), clap::Error> {
-        self.faults.check::<DemoArgs>("tickcast demo")
+        self.faults.check::<DemoArgs>("tickcast demo")?;
+        deployment::check(&self.plan(), available_cores().len())
+            .map_err(|why| conflict::<DemoArgs>("tickcast demo", why))
+    }
+
+    /// How the send loop, the receive thread and the strategies wait.
+    fn idle(&self) -> Idle {
+        self.threads.idle(2 + usize::from(self.strategy_threads()))
+    }
+
+    fn strategy_threads(&self) -> u16 {
+        if self.inline { 0 } else { self.strategies }
+    }
+
+    /// The threads that have flags of their own.
+    fn plan(&self) -> Vec<Thread> {
+        let thread = |name: &str, core, priority| Thread {
+            name: name.into(),
+            core,
+            priority,
+            idle: self.idle(),
+        };
+        let mut threads = vec![
+            thread("tc-send", self.send_core, self.send_priority),
+            thread("tc-receive", self.receive_core, self.receive_priority),
+        ];
+        for number in 1..=self.strategy_threads() {
+            let name = format!("tc-strategy-{number}");
+            threads.push(thread(&name, self.strategy_core, self.strategy_priority));
+        }
+        threads
     }
 }
 
@@ -172,8 +238,17 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
     let Some((source, ticks)) = source(args, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
+    let interface = interface(args.interface.as_deref())?;
+    let mut deployment = Deployment::plan(args.plan(), &[interface.name()]);
+    if args.threads.lock_memory {
+        deployment.lock_memory(args.input.as_deref())?;
+    }
     let mut measure = Measure::start(args.hlog.as_deref())?;
-    let mut running = start(args, source.ticks)?;
+    let mut running = start(args, &interface, source.ticks)?;
+    deployment.started(&[
+        ("send", running.publisher.send_buffers()),
+        ("receive", running.subscriber.receive_buffers()),
+    ])?;
     if !args.json {
         show::to_stdout(|out| introduce(out, args, &source.name, &mut running))?;
     }
@@ -191,6 +266,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Outcome> {
     let latency = measure.finish(&mut stopped)?;
     let mut report = report::report(source.name, &summary, &mut stopped, &strategies, latency)?;
     report.recovery_faults = relay.map(|relay| relay.counters());
+    report.deployment = Some(deployment);
     let stats = stopped.stats;
     show::result(&report, args.json, |out, report| {
         report::print(out, report, &stats)
@@ -277,10 +353,9 @@ fn groups() -> anyhow::Result<[Group; 2]> {
     Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
 }
 
-fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
-    let interface = interface(args.interface.as_deref())?;
+fn start(args: &DemoArgs, interface: &Interface, ticks: Ticks) -> anyhow::Result<Running> {
     let lines = groups()?;
-    let publisher = start_publisher(args, ticks, lines, &interface)?;
+    let publisher = start_publisher(args, ticks, lines, interface)?;
     let [line_a, line_b] = lines.map(|group| ReceiveConfig::new(group, interface.clone()));
     let mut config = SubscriberConfig::new(line_a);
     config.line_b = Some(line_b);
@@ -291,7 +366,8 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
     // The publisher waits for the subscriber to be there; only at full speed does it go on waiting.
     config.flow_control = true;
     config.core = args.receive_core;
-    config.idle = args.idle.idle(busy_threads(args));
+    config.priority = args.receive_priority;
+    config.idle = args.idle();
     config.faults = args.faults.lines();
     config.seed = args.seed;
 
@@ -305,7 +381,8 @@ fn start(args: &DemoArgs, ticks: Ticks) -> anyhow::Result<Running> {
             let thread = ThreadConfig {
                 name: format!("tc-strategy-{number}"),
                 core: args.strategy_core,
-                idle: args.idle.idle(busy_threads(args)),
+                priority: args.strategy_priority,
+                idle: args.idle(),
                 measured: true,
             };
             builder.attach_with(
@@ -337,15 +414,6 @@ fn relay(args: &DemoArgs, server: Option<SocketAddr>) -> anyhow::Result<Option<R
         .context("the relay of --fault-recovery cannot listen")
 }
 
-/// Threads that would spin: send loop, receive thread, strategies.
-fn busy_threads(args: &DemoArgs) -> usize {
-    2 + if args.inline {
-        0
-    } else {
-        usize::from(args.strategies)
-    }
-}
-
 fn start_publisher(
     args: &DemoArgs,
     ticks: Ticks,
@@ -357,7 +425,8 @@ fn start_publisher(
     config.line_b = Some(line_b);
     config.speed = args.speed;
     config.send_core = args.send_core;
-    config.idle = args.idle.idle(busy_threads(args));
+    config.send_priority = args.send_priority;
+    config.idle = args.idle();
     config.linger = FINISH_TIME;
     let window = if args.speed == Speed::Max {
         FlowControl::default().window

@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use clap::error::{Error, ErrorKind};
+use clap::Error;
 use serde::Serialize;
 use tickcast_subscriber::{FaultCounters, LineFaults};
 
-use crate::feed::Share;
+use crate::feed::{Share, conflict};
 use crate::show;
 
 /// Faults of the lines.
@@ -67,9 +67,8 @@ impl FaultArgs {
         if self.lines().iter().any(|faults| faults.drop < 1.0) {
             return Ok(());
         }
-        let mut command = A::augment_args(clap::Command::new(command));
-        Err(command.error(
-            ErrorKind::ArgumentConflict,
+        Err(conflict::<A>(
+            command,
             "--drop-a and --drop-b, or --fault-a and --fault-b, are both 100%: nothing would arrive; \
              let one line through, if only a little of it",
         ))

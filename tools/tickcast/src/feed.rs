@@ -1,12 +1,14 @@
 //! What `publish`, `subscribe` and `demo` share on the command line: lines, threads, values.
 
+use std::fmt;
 use std::ops::RangeBounds;
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{RangedI64ValueParser, RangedU64ValueParser};
+use clap::error::ErrorKind;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Group, Idle, Interface};
 use tickcast_subscriber::{OverflowPolicy, ReaderConfig};
@@ -137,16 +139,20 @@ pub fn interface(name: Option<&str>) -> anyhow::Result<Interface> {
     }
 }
 
-/// How threads wait.
+/// How threads wait, and whether they may ever have to wait for memory.
 #[derive(Debug, Args)]
-pub struct IdleArgs {
+pub struct ThreadArgs {
     /// How busy threads wait: spin (fastest, a core each), yield (spins, but lets others run) or
     /// park (sleeps). By default spin if this machine has cores to spare, otherwise yield.
     #[arg(long, help_heading = "Threads", value_name = "HOW")]
     pub idle: Option<Idle>,
+
+    /// Keep all memory of this process in place, so that nothing ever waits for a page.
+    #[arg(long, help_heading = "Threads")]
+    pub lock_memory: bool,
 }
 
-impl IdleArgs {
+impl ThreadArgs {
     /// The strategy for a process with so many busy threads.
     pub fn idle(&self, busy_threads: usize) -> Idle {
         let cores = available_cores().len();
@@ -204,6 +210,17 @@ impl OverflowArgs {
             refill: self.refill,
         }
     }
+}
+
+/// Parses a real-time priority.
+pub fn priority() -> RangedI64ValueParser<u8> {
+    RangedI64ValueParser::new().range(1..=99)
+}
+
+/// Says that the command line of a command makes no sense.
+pub fn conflict<A: Args>(command: &'static str, why: impl fmt::Display) -> clap::Error {
+    let mut command = A::augment_args(clap::Command::new(command));
+    command.error(ErrorKind::ArgumentConflict, why)
 }
 
 /// Parses a number in this range.

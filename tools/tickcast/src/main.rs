@@ -4,6 +4,7 @@ mod causes;
 mod cli;
 mod convert;
 mod demo;
+mod deployment;
 mod faults;
 mod feed;
 mod generate;
@@ -11,6 +12,7 @@ mod inspect;
 mod instruments;
 mod interrupt;
 mod losses;
+mod machine;
 mod measure;
 mod output;
 mod progress;
@@ -20,6 +22,7 @@ mod security;
 mod show;
 mod strategies;
 mod subscribe;
+mod system;
 mod verify;
 
 use std::io::{self, IsTerminal};
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let checked = match &cli.command {
         Command::Demo(args) => args.check(),
+        Command::Publish(args) => args.check(),
         Command::Subscribe(args) => args.check(),
         _ => Ok(()),
     };
@@ -78,6 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Verify(args) => verify::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Machine(args) => machine::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();
             let mut script = Vec::new();

@@ -9,15 +9,17 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 use serde::{Deserialize, Serialize};
-use tickcast_net::SendConfig;
 use tickcast_net::clock::realtime_ns;
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Idle, SendConfig};
 use tickcast_publisher::{
     ClientLimits, FlowControl, Prefetched, Publisher, PublisherConfig, RecoveryConfig, Speed,
 };
 use tickcast_wire::{Digest, PreviousSession};
 use tracing::info;
 
-use crate::feed::{IdleArgs, LineArgs, RECOVERY_ADDRESS, bytes, number};
+use crate::deployment::{self, Deployment, Thread};
+use crate::feed::{LineArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority};
 use crate::interrupt::Interrupt;
 use crate::security::ServerArgs;
 use crate::show::{self, BOLD};
@@ -148,6 +150,17 @@ pub struct PublishArgs {
     )]
     send_core: Option<usize>,
 
+    /// Real-time priority of the send loop, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads"
+    )]
+    send_priority: Option<u8>,
+
     /// Core of the recovery server.
     #[arg(
         long,
@@ -158,11 +171,40 @@ pub struct PublishArgs {
     serve_core: Option<usize>,
 
     #[command(flatten)]
-    idle: IdleArgs,
+    threads: ThreadArgs,
 
     /// Print one line, a JSON object.
     #[arg(long)]
     json: bool,
+}
+
+impl PublishArgs {
+    /// Checks what the parser of one argument cannot.
+    ///
+    /// # Errors
+    /// When a thread would never run.
+    pub fn check(&self) -> Result<(), clap::Error> {
+        deployment::check(&self.plan(), available_cores().len())
+            .map_err(|why| conflict::<PublishArgs>("tickcast publish", why))
+    }
+
+    /// The threads that have flags of their own.
+    fn plan(&self) -> Vec<Thread> {
+        vec![
+            Thread {
+                name: "tc-send".into(),
+                core: self.send_core,
+                priority: self.send_priority,
+                idle: self.threads.idle(2),
+            },
+            Thread {
+                name: "tc-serve".into(),
+                core: self.serve_core,
+                priority: None,
+                idle: Idle::Park,
+            },
+        ]
+    }
 }
 
 /// The session before this one, as the state file keeps it.
@@ -209,6 +251,8 @@ struct Report {
     digest: String,
     elapsed_s: f64,
     counters: BTreeMap<&'static str, u64>,
+    #[serde(flatten)]
+    deployment: Deployment,
 }
 
 /// Runs the command.
@@ -218,6 +262,10 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
     let source = format!("{} ({})", args.file.display(), reader.format().name());
     let before = args.state.as_deref().map(read_state).transpose()?.flatten();
     let config = config(args, before)?;
+    let mut deployment = Deployment::plan(args.plan(), &interfaces(&config));
+    if args.threads.lock_memory {
+        deployment.lock_memory(Some(&args.file))?;
+    }
     if let (Some(path), Some(session)) = (&args.state, config.session) {
         write_state(
             path,
@@ -229,6 +277,7 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
         )?;
     }
     let publisher = Publisher::start(config, Prefetched::start(reader)?)?;
+    deployment.started(&[("send", publisher.send_buffers())])?;
     let session = publisher.session();
     let recovery = publisher.recovery_addr().unwrap_or(args.recovery);
     info!(session, %recovery, "publishing");
@@ -240,7 +289,8 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
             writeln!(
                 out,
                 "  session {session}, line A {a}, line B {b}, recovery on tcp {recovery}"
-            )
+            )?;
+            show::buffers(out, "send", publisher.send_buffers())
         })?;
     }
     let bar = progress::counting_ticks("publishing");
@@ -275,6 +325,7 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
         digest: summary.digest.to_string(),
         elapsed_s: summary.elapsed_ns() as f64 / 1e9,
         counters,
+        deployment,
     };
     show::result(&report, args.json, print)?;
     Ok(if interrupt.is_set() {
@@ -301,8 +352,9 @@ fn config(args: &PublishArgs, before: Option<State>) -> anyhow::Result<Publisher
     config.channel = args.lines.channel;
     config.speed = args.speed;
     config.linger = args.linger;
-    config.idle = args.idle.idle(2);
+    config.idle = args.threads.idle(2);
     config.send_core = args.send_core;
+    config.send_priority = args.send_priority;
     config.flow_control = args.flow_control.map(|wait_for| FlowControl {
         window: args.window,
         wait_for,
@@ -336,6 +388,12 @@ fn config(args: &PublishArgs, before: Option<State>) -> anyhow::Result<Publisher
         })
     });
     Ok(config)
+}
+
+/// The interfaces that lines go out on.
+fn interfaces(config: &PublisherConfig) -> Vec<&str> {
+    let lines = std::iter::once(&config.line_a).chain(&config.line_b);
+    lines.map(|line| line.interface.name()).collect()
 }
 
 fn read_state(path: &Path) -> anyhow::Result<Option<State>> {

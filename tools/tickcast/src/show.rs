@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
+use tickcast_net::BufferSize;
 use tickcast_subscriber::Alarm;
 use tickcast_wire::{NANOS_PER_UNIT, UNDEFINED_PRICE};
 
@@ -60,6 +61,37 @@ pub fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// What there is, or a dash.
+pub fn or_dash<T: ToString>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "-".into(), T::to_string)
+}
+
+/// Prints the socket buffers of lines A and B, of the kind `send` or `receive`: what was asked for
+/// and what there is.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn buffers(
+    out: &mut dyn Write,
+    kind: &str,
+    buffers: [Option<BufferSize>; 2],
+) -> io::Result<()> {
+    for (line, buffer) in ["A", "B"].into_iter().zip(buffers) {
+        let Some(buffer) = buffer else { continue };
+        let (asked, got) = (count(buffer.asked as u64), count(buffer.got as u64));
+        let advice = match kind {
+            _ if !buffer.is_short() => "",
+            "send" => "; raise net.core.wmem_max",
+            _ => "; raise net.core.rmem_max",
+        };
+        writeln!(
+            out,
+            "  line {line}: {kind} buffer {got} bytes of {asked} asked for{advice}"
+        )?;
+    }
+    Ok(())
 }
 
 /// Ticks that were conflated, as a part of a sum; nothing if there are none.

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use clap::error::ErrorKind;
-use tickcast_net::ReceiveConfig;
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Idle, ReceiveConfig};
 use tickcast_subscriber::{
     Attached, OverflowPolicy, ReaderConfig, Start, Subscriber, SubscriberBuilder, SubscriberConfig,
     ThreadConfig,
@@ -24,8 +24,11 @@ use tracing::info;
 
 use self::overflow::Overflow;
 use crate::Outcome;
+use crate::deployment::{self, Deployment, Thread};
 use crate::faults::FaultArgs;
-use crate::feed::{IdleArgs, LineArgs, OverflowArgs, RECOVERY_ADDRESS, bytes, number};
+use crate::feed::{
+    LineArgs, OverflowArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority,
+};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
@@ -182,6 +185,17 @@ pub struct SubscribeArgs {
     )]
     receive_core: Option<usize>,
 
+    /// Real-time priority of the receive thread, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads"
+    )]
+    receive_priority: Option<u8>,
+
     /// Core of the strategy's thread.
     #[arg(
         long,
@@ -192,8 +206,20 @@ pub struct SubscribeArgs {
     )]
     strategy_core: Option<usize>,
 
+    /// Real-time priority of the strategy's thread, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads",
+        conflicts_with = "inline"
+    )]
+    strategy_priority: Option<u8>,
+
     #[command(flatten)]
-    idle: IdleArgs,
+    threads: ThreadArgs,
 
     /// Lines of 64 bytes in the queue to the strategies.
     #[arg(
@@ -222,27 +248,53 @@ impl SubscribeArgs {
     /// Checks what the parser of one argument cannot.
     ///
     /// # Errors
-    /// When the strategy needs every trade and is not to be given every one.
+    /// When the strategy needs every trade and is not to be given every one, or a thread would
+    /// never run.
     pub fn check(&self) -> Result<(), clap::Error> {
-        let OverflowPolicy::Latest { .. } = self.overflow.reader().overflow else {
-            return Ok(());
-        };
-        if self.strategy != Choice::Vwap {
-            return Ok(());
+        let conflict = |why: &str| conflict::<SubscribeArgs>("tickcast subscribe", why);
+        let leaves_out = matches!(
+            self.overflow.reader().overflow,
+            OverflowPolicy::Latest { .. }
+        );
+        if leaves_out && self.strategy == Choice::Vwap {
+            return Err(conflict(
+                "--strategy vwap needs every trade, and --overflow latest leaves trades out; \
+                 choose another policy, such as lossless=1000000",
+            ));
         }
-        let mut command = SubscribeArgs::augment_args(clap::Command::new("tickcast subscribe"));
-        Err(command.error(
-            ErrorKind::ArgumentConflict,
-            "--strategy vwap needs every trade, and --overflow latest leaves trades out; choose \
-             another policy, such as lossless=1000000",
-        ))
+        deployment::check(&self.plan(), available_cores().len()).map_err(|why| conflict(&why))
+    }
+
+    /// The threads that have flags of their own.
+    fn plan(&self) -> Vec<Thread> {
+        let idle = self.threads.idle(2);
+        let mut threads = vec![Thread {
+            name: "tc-receive".into(),
+            core: self.receive_core,
+            priority: self.receive_priority,
+            idle,
+        }];
+        if !self.inline {
+            threads.push(Thread {
+                name: "tc-strategy".into(),
+                core: self.strategy_core,
+                priority: self.strategy_priority,
+                idle,
+            });
+        }
+        threads
     }
 }
 
 /// Runs the command.
 pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let mut builder = SubscriberBuilder::new(config(args)?);
+    let config = config(args)?;
+    let mut deployment = Deployment::plan(args.plan(), &interfaces(&config));
+    if args.threads.lock_memory {
+        deployment.lock_memory(None)?;
+    }
+    let mut builder = SubscriberBuilder::new(config);
     let alert = Alert::default();
     let strategy = attach(args, &alert, &mut builder)?;
     let recorder = args
@@ -251,7 +303,12 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         .map(|_| attach_recorder(args, &mut builder))
         .transpose()?;
     let mut measure = Measure::start(args.hlog.as_deref())?;
-    let mut subscriber = builder.start().inspect_err(|_| {
+    let started = builder.start().map_err(anyhow::Error::from);
+    let started = started.and_then(|subscriber| {
+        deployment.started(&[("receive", subscriber.receive_buffers())])?;
+        Ok(subscriber)
+    });
+    let mut subscriber = started.inspect_err(|_| {
         // An empty recording would only be in the way of the next attempt.
         args.record.as_ref().map(std::fs::remove_file);
     })?;
@@ -296,6 +353,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         &outcome.strategy,
         recorded,
         latency,
+        deployment,
     );
     show::result(&report, args.json, report::print)?;
     if let Some(panic) = outcome.panic {
@@ -334,10 +392,17 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
     config.flow_control = args.flow_control;
     config.queue_lines = args.queue;
     config.core = args.receive_core;
-    config.idle = args.idle.idle(2);
+    config.priority = args.receive_priority;
+    config.idle = args.threads.idle(2);
     config.faults = args.faults.lines();
     config.seed = args.seed;
     Ok(config)
+}
+
+/// The interfaces that lines come in on.
+fn interfaces(config: &SubscriberConfig) -> Vec<&str> {
+    let lines = std::iter::once(&config.line_a).chain(&config.line_b);
+    lines.map(|line| line.interface.name()).collect()
 }
 
 fn attach(
@@ -352,7 +417,8 @@ fn attach(
     let thread = ThreadConfig {
         name: "tc-strategy".into(),
         core: args.strategy_core,
-        idle: args.idle.idle(2),
+        priority: args.strategy_priority,
+        idle: args.threads.idle(2),
         measured: true,
     };
     Ok(builder.attach_with(follow, &thread, args.overflow.reader())?)
@@ -379,7 +445,8 @@ fn attach_recorder(
     let thread = ThreadConfig {
         name: "tc-record".into(),
         core: None,
-        idle: tickcast_net::Idle::Park,
+        priority: None,
+        idle: Idle::Park,
         measured: false,
     };
     let config = ReaderConfig {
@@ -402,23 +469,7 @@ fn introduce(out: &mut dyn Write, args: &SubscribeArgs, subscriber: &Subscriber)
         out,
         "{BOLD}subscribing{BOLD:#} to line A {a}, line B {b}, recovery from tcp {recovery}"
     )?;
-    for (line, buffer) in ["A", "B"].into_iter().zip(subscriber.receive_buffers()) {
-        let Some(buffer) = buffer else { continue };
-        let (asked, got) = (
-            show::count(buffer.asked as u64),
-            show::count(buffer.got as u64),
-        );
-        let advice = if buffer.is_short() {
-            "; raise net.core.rmem_max"
-        } else {
-            ""
-        };
-        writeln!(
-            out,
-            "  line {line}: receive buffer {got} bytes of {asked} asked for{advice}"
-        )?;
-    }
-    Ok(())
+    show::buffers(out, "receive", subscriber.receive_buffers())
 }
 
 /// Waits for the end of the session or for Ctrl-C.

@@ -9,6 +9,7 @@ use tickcast_publisher::Summary;
 use tickcast_subscriber::{Account, Attached, Stats, Stopped};
 
 use crate::causes::Causes;
+use crate::deployment::Deployment;
 use crate::faults::{Made, write_made};
 use crate::losses::Losses;
 use crate::proof::Shown;
@@ -43,6 +44,9 @@ pub(super) struct Report {
     pub(super) recovery_faults: Option<RelayCounters>,
     dropped_by_kernel: [u64; 2],
     latency_ns: Latency,
+    /// How it ran.
+    #[serde(flatten)]
+    pub(super) deployment: Option<Deployment>,
     /// Whether the promise held.
     pub(super) kept: bool,
 }
@@ -120,6 +124,7 @@ pub(super) fn report(
         recovery_faults: None,
         dropped_by_kernel: stopped.stats.kernel_dropped,
         latency_ns: latency,
+        deployment: None,
     })
 }
 

@@ -7,6 +7,7 @@ use tickcast_latency::Report as Latency;
 use tickcast_subscriber::{Account, Stats};
 
 use crate::causes::Causes;
+use crate::deployment::Deployment;
 use crate::faults::{Made, write_made};
 use crate::instruments::{BoardRow, VwapRow};
 use crate::losses::Losses;
@@ -43,6 +44,8 @@ pub(super) struct Report {
     recorded: Option<u64>,
     unknown_symbols: Vec<String>,
     latency_ns: Latency,
+    #[serde(flatten)]
+    deployment: Deployment,
     #[serde(skip_serializing_if = "Option::is_none")]
     board: Option<Vec<BoardRow>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +59,7 @@ pub(super) fn report(
     strategy: &Follow,
     recorded: Option<(u64, u64)>,
     latency_ns: Latency,
+    deployment: Deployment,
 ) -> Report {
     let counters = &stats.counters;
     Report {
@@ -85,6 +89,7 @@ pub(super) fn report(
         recorded: recorded.map(|(ticks, _)| ticks),
         unknown_symbols: strategy.unknown_symbols(),
         latency_ns,
+        deployment,
         board: strategy.board(),
         vwap: strategy.vwap(),
     }
