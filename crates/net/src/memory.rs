@@ -7,16 +7,19 @@ use rustix::thread::{CapabilitySet, capabilities};
 use crate::LockError;
 
 /// Fetches every page that this process has by now, its program, stacks and mapped files included,
-/// and keeps it in memory: none of them is waited for from then on.
+/// and keeps it in memory: none of them is waited for from then on. Where there is no limit, so
+/// are those that it comes to later; under a limit they are not, for then the system would refuse
+/// memory to a program that is running, which ends it.
 ///
-/// To be called once everything is started. Memory that is asked for later is not locked: with a
-/// limit it would be refused, and a program that is refused memory ends.
+/// To be called once everything is started; calling it before as well tells early who may not.
 ///
 /// # Errors
 /// [`LockError::Limit`] for a user who may not lock so much.
 pub fn lock_memory() -> Result<(), LockError> {
-    let locked = mlockall(MlockAllFlags::CURRENT);
-    locked.map_err(|errno| match (errno.raw_os_error(), lock_limit()) {
+    let limit = lock_limit();
+    let mut which = MlockAllFlags::CURRENT;
+    which.set(MlockAllFlags::FUTURE, limit.is_none());
+    mlockall(which).map_err(|errno| match (errno.raw_os_error(), limit) {
         (libc::EPERM | libc::ENOMEM, Some(limit)) => LockError::Limit { limit },
         _ => LockError::Os(errno.into()),
     })

@@ -6,6 +6,7 @@ mod captures;
 #[allow(dead_code, reason = "the attack on the recovery server uses the rest")]
 mod certificates;
 mod demo;
+mod deployment;
 mod faults;
 mod feed;
 mod interrupts;

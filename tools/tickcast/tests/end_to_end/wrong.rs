@@ -133,6 +133,23 @@ fn flags_that_make_no_sense() {
             &["publish", "f", "--flow-control", "some"],
             &["--flow-control"],
         ),
+        (
+            &["publish", "f", "--send-priority", "100"],
+            &["--send-priority", "1..=99"],
+        ),
+        (
+            &["subscribe", "--receive-priority", "0"],
+            &["--receive-priority", "1..=99"],
+        ),
+        (
+            &["demo", "--strategy-priority", "-1"],
+            &["--strategy-priority", "1..=99"],
+        ),
+        (
+            &["demo", "--inline", "--strategy-priority", "5"],
+            &["--inline", "--strategy-priority"],
+        ),
+        (&["machine", "--hiccups", "-1s"], &["--hiccups"]),
         (&["published"], &["published", "publish"]),
         (&["demo", "--dorp-a", "5%"], &["--dorp-a", "--drop-a"]),
     ];
