@@ -41,6 +41,7 @@ fn every_field_is_documented_and_every_documented_field_is_there() {
             "generate",
             json(&["generate", text(&third), "--ticks", "10"]),
         ),
+        ("machine", json(&["machine", "--hiccups", "0s"])),
     ] {
         assert_eq!(printed(&report), documented(command), "{command}");
     }

@@ -2,7 +2,14 @@
 
 use crate::{fails, stderr, stdout, tickcast};
 
-const COMMANDS: [&str; 5] = ["inspect", "verify", "convert", "generate", "completions"];
+const COMMANDS: [&str; 6] = [
+    "inspect",
+    "verify",
+    "convert",
+    "generate",
+    "machine",
+    "completions",
+];
 
 #[test]
 fn help_teaches() {

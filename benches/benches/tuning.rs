@@ -1,0 +1,391 @@
+//! What each knob of a deployment does: on against off, in turns, one at a time, over real sockets
+//! on loopback.
+//!
+//! `cargo bench --bench tuning` takes about eight minutes and prints the rows of `docs/tuning.md`;
+//! with `--quick` or `--test` a few seconds, and then the figures say nothing. Each run is a process
+//! of its own, as memory and priorities belong to one. What this user may not do is left out, and
+//! said.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tickcast_benches::{Figure, hiccups, in_turns, is_instant, median};
+use tickcast_latency::{Histograms, Report, Stage};
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Group, Idle, Interface, ReceiveConfig, SendConfig, lock_memory};
+use tickcast_publisher::{FlowControl, InMemory, Publisher, PublisherConfig, Speed};
+use tickcast_subscriber::{Origin, Start, Strategy, SubscriberBuilder, SubscriberConfig};
+use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_wire::{Digest, Tick};
+
+type Failure = Box<dyn Error>;
+
+/// The pace at which latency is measured, as in `docs/measuring.md`.
+const PACE: u64 = 20_000;
+/// The pace at which a receive buffer has something to do.
+const FULL_PACE: u64 = 1_000_000;
+/// What Linux gives a socket that asks for nothing, and what an ordinary user gets at most where
+/// nobody raised it: `net.core.rmem_default` and `net.core.rmem_max` as they are built in.
+const SMALL_BUFFER: usize = 212_992;
+/// Has the C library ask for huge pages for what it hands out.
+const HUGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+/// How often the subscriber is looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How a run is set up.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    pinned: bool,
+    idle: Idle,
+    priority: Option<u8>,
+    locked: bool,
+    huge_pages: bool,
+    receive_buffer: Option<usize>,
+    /// Whether other work wants every core.
+    beside_others: bool,
+}
+
+/// What the others differ from, each in one thing.
+const PLAIN: Way = Way {
+    name: "pinned, spin",
+    pinned: true,
+    idle: Idle::Spin,
+    priority: None,
+    locked: false,
+    huge_pages: false,
+    receive_buffer: None,
+    beside_others: false,
+};
+
+const WAYS: [Way; 10] = [
+    PLAIN,
+    Way {
+        name: "not pinned",
+        pinned: false,
+        ..PLAIN
+    },
+    Way {
+        name: "idle yield",
+        idle: Idle::Yield,
+        ..PLAIN
+    },
+    Way {
+        name: "idle park",
+        idle: Idle::Park,
+        ..PLAIN
+    },
+    Way {
+        name: "real-time priority",
+        priority: Some(50),
+        ..PLAIN
+    },
+    Way {
+        name: "locked memory",
+        locked: true,
+        ..PLAIN
+    },
+    Way {
+        name: "huge pages",
+        huge_pages: true,
+        ..PLAIN
+    },
+    Way {
+        name: "small receive buffer",
+        receive_buffer: Some(SMALL_BUFFER),
+        ..PLAIN
+    },
+    Way {
+        name: "beside other work",
+        beside_others: true,
+        ..PLAIN
+    },
+    Way {
+        name: "beside other work, real-time priority",
+        beside_others: true,
+        priority: Some(50),
+        ..PLAIN
+    },
+];
+
+/// How much is measured.
+struct Effort {
+    turns: usize,
+    /// Ticks of a run at each of the three paces.
+    paced: usize,
+    full_pace: usize,
+    flat_out: usize,
+}
+
+const FULL: Effort = Effort {
+    turns: 21,
+    paced: 40_000,
+    full_pace: 1_000_000,
+    flat_out: 4_000_000,
+};
+const INSTANT: Effort = Effort {
+    turns: 1,
+    paced: 1_000,
+    full_pace: 10_000,
+    flat_out: 50_000,
+};
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flag, way, ticks, pace] = &arguments[..] {
+        if flag == "--way" {
+            let way = &WAYS[way.parse::<usize>()?];
+            match run(way, ticks.parse()?, pace.parse()?) {
+                Ok(seen) => println!("{}", seen.to_line()),
+                Err(why) => {
+                    eprintln!("{why}");
+                    std::process::exit(1);
+                }
+            }
+            return Ok(());
+        }
+    }
+    let effort = if is_instant() { &INSTANT } else { &FULL };
+    println!(
+        "tuning: loopback, both lines, an inline strategy, {} cores; the machine: {}",
+        available_cores().len(),
+        hiccups(Duration::from_millis(effort.turns as u64 * 40))
+    );
+    println!("\nfrom the schedule to the strategy, {PACE} ticks/s");
+    latency(effort, &[0, 1, 2, 3, 4, 5, 6])?;
+    println!("\nthe same while a thread of other work wants every core");
+    latency(effort, &[8, 9])?;
+    buffers(effort)?;
+    flat_out(effort)
+}
+
+// ---- the tables ------------------------------------------------------------------------------
+
+/// Latency of these ways, all against the first.
+fn latency(effort: &Effort, ways: &[usize]) -> Result<(), Failure> {
+    let chosen = possible(ways, effort);
+    let runs = turns(effort, &chosen, effort.paced, PACE)?;
+    for (way, seen) in chosen.iter().zip(&runs).skip(1) {
+        for (quantile, name) in ["p50", "p99", "p99.9"].into_iter().enumerate() {
+            let micros = |seen: &[Seen]| -> Vec<f64> {
+                seen.iter()
+                    .map(|seen| seen.quantiles_us[quantile])
+                    .collect()
+            };
+            Figure {
+                what: &format!("{}, {name}", WAYS[*way].name),
+                ours: &micros(seen),
+                unit: "µs",
+                against: Some((WAYS[ways[0]].name, &micros(&runs[0]))),
+                bound: None,
+            }
+            .print();
+        }
+    }
+    Ok(())
+}
+
+fn buffers(effort: &Effort) -> Result<(), Failure> {
+    println!(
+        "\nreceive buffers, {FULL_PACE} ticks/s: what the kernel dropped on both lines, pieces of up \
+         to 64 packets, a million ticks"
+    );
+    let chosen = possible(&[0, 7], effort);
+    let runs = turns(effort, &chosen, effort.full_pace, FULL_PACE)?;
+    for (way, seen) in chosen.iter().zip(&runs) {
+        let dropped: Vec<f64> = seen.iter().map(|seen| seen.dropped).collect();
+        let most = dropped.iter().copied().fold(0.0, f64::max);
+        println!(
+            "  {:<22} median {}, most {most}, of {} runs",
+            WAYS[*way].name,
+            median(&dropped),
+            dropped.len()
+        );
+    }
+    Ok(())
+}
+
+fn flat_out(effort: &Effort) -> Result<(), Failure> {
+    println!("\nflat out, against {}", PLAIN.name);
+    let chosen = possible(&[0, 4, 5, 6], effort);
+    let runs = turns(effort, &chosen, effort.flat_out, 0)?;
+    let speeds = |seen: &[Seen]| -> Vec<f64> { seen.iter().map(|it| it.speed_m).collect() };
+    for (way, seen) in chosen.iter().zip(&runs).skip(1) {
+        Figure {
+            what: &format!("{}, flat out", WAYS[*way].name),
+            ours: &speeds(seen),
+            unit: "M ticks/s",
+            against: Some((PLAIN.name, &speeds(&runs[0]))),
+            bound: None,
+        }
+        .print();
+    }
+    Ok(())
+}
+
+/// Those of the ways that this user may go; of the others it is said why not.
+fn possible(ways: &[usize], effort: &Effort) -> Vec<usize> {
+    let tried = ways.iter().filter(|&&way| {
+        let tried = in_a_process(way, effort.paced.min(1_000), PACE);
+        if let Err(why) = &tried {
+            println!("  left out: {}: {why}", WAYS[way].name);
+        }
+        tried.is_ok()
+    });
+    tried.copied().collect()
+}
+
+/// What the ways gave, each once a turn.
+fn turns(
+    effort: &Effort,
+    ways: &[usize],
+    ticks: usize,
+    pace: u64,
+) -> Result<Vec<Vec<Seen>>, Failure> {
+    let runs = in_turns(effort.turns, ways.len(), |at| {
+        in_a_process(ways[at], ticks, pace)
+    });
+    runs.into_iter()
+        .map(|runs| runs.into_iter().collect())
+        .collect()
+}
+
+// ---- one run ---------------------------------------------------------------------------------
+
+/// What one run showed.
+struct Seen {
+    /// p50, p99 and p99.9 of the whole way.
+    quantiles_us: [f64; 3],
+    /// By the kernel, on both lines.
+    dropped: f64,
+    /// Million ticks a second.
+    speed_m: f64,
+}
+
+impl Seen {
+    fn to_line(&self) -> String {
+        let [p50, p99, p99_9] = self.quantiles_us;
+        format!("{p50} {p99} {p99_9} {} {}", self.dropped, self.speed_m)
+    }
+
+    fn from_line(line: &str) -> Option<Seen> {
+        let numbers: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
+        let [p50, p99, p99_9, dropped, speed_m] = numbers.ok()?.try_into().ok()?;
+        Some(Seen {
+            quantiles_us: [p50, p99, p99_9],
+            dropped,
+            speed_m,
+        })
+    }
+}
+
+/// Has this program run one way in a process of its own, at a pace or, if that is 0, flat out.
+fn in_a_process(way: usize, ticks: usize, pace: u64) -> Result<Seen, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--way");
+    command.args([way as u64, ticks as u64, pace].map(|number| number.to_string()));
+    if WAYS[way].huge_pages {
+        command.env(HUGE_PAGES.0, HUGE_PAGES.1);
+    }
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().into());
+    }
+    let line = String::from_utf8(output.stdout)?;
+    Seen::from_line(&line).ok_or_else(|| format!("not understood: {line}").into())
+}
+
+fn run(way: &Way, ticks: usize, pace: u64) -> Result<Seen, Failure> {
+    let cores = available_cores();
+    let pinned = cores.last_chunk::<2>().filter(|_| way.pinned);
+    let market = Synthetic::new(SyntheticConfig::default());
+    let ticks: Vec<Tick> = market.take(ticks).collect();
+    let published = ticks.len() as f64;
+
+    let interface = Interface::loopback()?;
+    let [line_a, line_b] = groups()?.map(|group| SendConfig::new(group, interface.clone()));
+    let mut config = PublisherConfig::new(line_a);
+    config.line_b = Some(line_b);
+    config.idle = way.idle;
+    config.send_core = pinned.map(|[send, _]| *send);
+    // One core has to be left to the threads that have no priority.
+    config.send_priority = way.priority.filter(|_| cores.len() > 2);
+    let window = match pace {
+        0 => FlowControl::default().window,
+        _ => u64::MAX,
+    };
+    config.speed = match pace {
+        0 => Speed::Max,
+        pace => Speed::PerSecond(pace),
+    };
+    let wait_for = 1;
+    config.flow_control = Some(FlowControl { window, wait_for });
+    let publisher = Publisher::start(config, InMemory::new(ticks))?;
+
+    let [line_a, line_b] = groups()?.map(|group| {
+        let mut line = ReceiveConfig::new(group, interface.clone());
+        line.receive_buffer = way.receive_buffer.unwrap_or(line.receive_buffer);
+        line
+    });
+    let mut config = SubscriberConfig::new(line_a);
+    config.line_b = Some(line_b);
+    config.recovery = publisher.recovery_addr();
+    config.flow_control = true;
+    config.arbiter.start = Start::Seq(1);
+    config.idle = way.idle;
+    config.core = pinned.map(|[_, receive]| *receive);
+    config.priority = way.priority;
+    let mut builder = SubscriberBuilder::new(config);
+    builder.attach_inline(Checksum::default());
+    let subscriber = builder.start()?;
+    if way.locked {
+        lock_memory()?;
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    for _ in cores.iter().filter(|_| way.beside_others) {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || while !over.load(Ordering::Relaxed) {});
+    }
+    while !subscriber.has_ended() {
+        std::thread::sleep(LOOK_EVERY);
+    }
+    over.store(true, Ordering::Relaxed);
+    publisher.stop();
+    let summary = publisher.join()?;
+    let mut stopped = subscriber.stop();
+    let mut histograms = Histograms::new(&Stage::ALL);
+    stopped.collect_latency(&mut histograms);
+    let report = Report::new(&histograms);
+    let row = report.row(Stage::Total).ok_or("no stage total")?;
+    // Too few samples have no p99.9.
+    let micros = |ns: Option<u64>| ns.unwrap_or(row.max.unwrap_or(0)) as f64 / 1e3;
+    Ok(Seen {
+        quantiles_us: [row.p50, row.p99, row.p99_9].map(micros),
+        dropped: stopped.stats.kernel_dropped.iter().sum::<u64>() as f64,
+        speed_m: published * 1e3 / summary.elapsed_ns() as f64,
+    })
+}
+
+/// Groups of this process's own.
+fn groups() -> Result<[Group; 2], Failure> {
+    let [_, b, c, d] = std::process::id().to_be_bytes();
+    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
+    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
+}
+
+#[derive(Default)]
+struct Checksum(Digest);
+
+impl Strategy for Checksum {
+    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
+        self.0.update(tick);
+    }
+
+    fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
+        self.0.update_all(ticks);
+    }
+}
