@@ -30,9 +30,9 @@ const PACE: u64 = 20_000;
 const FULL_PACE: u64 = 1_000_000;
 /// What Linux gives a socket that asks for nothing, and what an ordinary user gets at most where
 /// nobody raised it: `net.core.rmem_default` and `net.core.rmem_max` as they are built in.
-const SMALL_BUFFER: usize = 212_992;
+const SMALL_BUFFER_BYTES: usize = 212_992;
 /// Has the C library ask for huge pages for what it hands out.
-const HUGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+const ASK_HUGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 /// How often the subscriber is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -62,54 +62,63 @@ const PLAIN: Way = Way {
     beside_others: false,
 };
 
-const WAYS: [Way; 10] = [
+const NOT_PINNED: Way = Way {
+    name: "not pinned",
+    pinned: false,
+    ..PLAIN
+};
+const YIELD: Way = Way {
+    name: "idle yield",
+    idle: Idle::Yield,
+    ..PLAIN
+};
+const PARK: Way = Way {
+    name: "idle park",
+    idle: Idle::Park,
+    ..PLAIN
+};
+const PRIORITY: Way = Way {
+    name: "real-time priority",
+    priority: Some(50),
+    ..PLAIN
+};
+const LOCKED: Way = Way {
+    name: "locked memory",
+    locked: true,
+    ..PLAIN
+};
+const HUGE_PAGES: Way = Way {
+    name: "huge pages",
+    huge_pages: true,
+    ..PLAIN
+};
+const SMALL_BUFFER: Way = Way {
+    name: "small receive buffer",
+    receive_buffer: Some(SMALL_BUFFER_BYTES),
+    ..PLAIN
+};
+const BESIDE: Way = Way {
+    name: "beside other work",
+    beside_others: true,
+    ..PLAIN
+};
+const PRIORITY_BESIDE: Way = Way {
+    name: "beside other work, real-time priority",
+    priority: Some(50),
+    ..BESIDE
+};
+
+const ALL: [Way; 10] = [
     PLAIN,
-    Way {
-        name: "not pinned",
-        pinned: false,
-        ..PLAIN
-    },
-    Way {
-        name: "idle yield",
-        idle: Idle::Yield,
-        ..PLAIN
-    },
-    Way {
-        name: "idle park",
-        idle: Idle::Park,
-        ..PLAIN
-    },
-    Way {
-        name: "real-time priority",
-        priority: Some(50),
-        ..PLAIN
-    },
-    Way {
-        name: "locked memory",
-        locked: true,
-        ..PLAIN
-    },
-    Way {
-        name: "huge pages",
-        huge_pages: true,
-        ..PLAIN
-    },
-    Way {
-        name: "small receive buffer",
-        receive_buffer: Some(SMALL_BUFFER),
-        ..PLAIN
-    },
-    Way {
-        name: "beside other work",
-        beside_others: true,
-        ..PLAIN
-    },
-    Way {
-        name: "beside other work, real-time priority",
-        beside_others: true,
-        priority: Some(50),
-        ..PLAIN
-    },
+    NOT_PINNED,
+    YIELD,
+    PARK,
+    PRIORITY,
+    LOCKED,
+    HUGE_PAGES,
+    SMALL_BUFFER,
+    BESIDE,
+    PRIORITY_BESIDE,
 ];
 
 /// How much is measured.
@@ -136,18 +145,10 @@ const INSTANT: Effort = Effort {
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, flag, way, ticks, pace] = &arguments[..] {
-        if flag == "--way" {
-            let way = &WAYS[way.parse::<usize>()?];
-            match run(way, ticks.parse()?, pace.parse()?) {
-                Ok(seen) => println!("{}", seen.to_line()),
-                Err(why) => {
-                    eprintln!("{why}");
-                    std::process::exit(1);
-                }
-            }
-            return Ok(());
-        }
+    if let [_, flag, way, ticks, pace] = &arguments[..]
+        && flag == "--way"
+    {
+        return in_this_process(way, ticks.parse()?, pace.parse()?);
     }
     let effort = if is_instant() { &INSTANT } else { &FULL };
     println!(
@@ -156,9 +157,10 @@ fn main() -> Result<(), Failure> {
         hiccups(Duration::from_millis(effort.turns as u64 * 40))
     );
     println!("\nfrom the schedule to the strategy, {PACE} ticks/s");
-    latency(effort, &[0, 1, 2, 3, 4, 5, 6])?;
+    let alone = [PLAIN, NOT_PINNED, YIELD, PARK, PRIORITY, LOCKED, HUGE_PAGES];
+    latency(effort, &alone)?;
     println!("\nthe same while a thread of other work wants every core");
-    latency(effort, &[8, 9])?;
+    latency(effort, &[BESIDE, PRIORITY_BESIDE])?;
     buffers(effort)?;
     flat_out(effort)
 }
@@ -166,7 +168,7 @@ fn main() -> Result<(), Failure> {
 // ---- the tables ------------------------------------------------------------------------------
 
 /// Latency of these ways, all against the first.
-fn latency(effort: &Effort, ways: &[usize]) -> Result<(), Failure> {
+fn latency(effort: &Effort, ways: &[Way]) -> Result<(), Failure> {
     let chosen = possible(ways, effort);
     let runs = turns(effort, &chosen, effort.paced, PACE)?;
     for (way, seen) in chosen.iter().zip(&runs).skip(1) {
@@ -177,10 +179,10 @@ fn latency(effort: &Effort, ways: &[usize]) -> Result<(), Failure> {
                     .collect()
             };
             Figure {
-                what: &format!("{}, {name}", WAYS[*way].name),
+                what: &format!("{}, {name}", way.name),
                 ours: &micros(seen),
                 unit: "µs",
-                against: Some((WAYS[ways[0]].name, &micros(&runs[0]))),
+                against: Some((ways[0].name, &micros(&runs[0]))),
                 bound: None,
             }
             .print();
@@ -194,14 +196,14 @@ fn buffers(effort: &Effort) -> Result<(), Failure> {
         "\nreceive buffers, {FULL_PACE} ticks/s: what the kernel dropped on both lines, pieces of up \
          to 64 packets, a million ticks"
     );
-    let chosen = possible(&[0, 7], effort);
+    let chosen = possible(&[PLAIN, SMALL_BUFFER], effort);
     let runs = turns(effort, &chosen, effort.full_pace, FULL_PACE)?;
     for (way, seen) in chosen.iter().zip(&runs) {
         let dropped: Vec<f64> = seen.iter().map(|seen| seen.dropped).collect();
         let most = dropped.iter().copied().fold(0.0, f64::max);
         println!(
             "  {:<22} median {}, most {most}, of {} runs",
-            WAYS[*way].name,
+            way.name,
             median(&dropped),
             dropped.len()
         );
@@ -211,12 +213,12 @@ fn buffers(effort: &Effort) -> Result<(), Failure> {
 
 fn flat_out(effort: &Effort) -> Result<(), Failure> {
     println!("\nflat out, against {}", PLAIN.name);
-    let chosen = possible(&[0, 4, 5, 6], effort);
+    let chosen = possible(&[PLAIN, PRIORITY, LOCKED, HUGE_PAGES], effort);
     let runs = turns(effort, &chosen, effort.flat_out, 0)?;
     let speeds = |seen: &[Seen]| -> Vec<f64> { seen.iter().map(|it| it.speed_m).collect() };
     for (way, seen) in chosen.iter().zip(&runs).skip(1) {
         Figure {
-            what: &format!("{}, flat out", WAYS[*way].name),
+            what: &format!("{}, flat out", way.name),
             ours: &speeds(seen),
             unit: "M ticks/s",
             against: Some((PLAIN.name, &speeds(&runs[0]))),
@@ -227,31 +229,32 @@ fn flat_out(effort: &Effort) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Those of the ways that this user may go; of the others it is said why not.
-fn possible(ways: &[usize], effort: &Effort) -> Vec<usize> {
-    let tried = ways.iter().filter(|&&way| {
+/// The first of the ways, and those of the others that this user may go; it is said why not the
+/// rest.
+fn possible(ways: &[Way], effort: &Effort) -> Vec<Way> {
+    let mut possible = ways.to_vec();
+    let first = possible.remove(0);
+    possible.retain(|way| {
         let tried = in_a_process(way, effort.paced.min(1_000), PACE);
         if let Err(why) = &tried {
-            println!("  left out: {}: {why}", WAYS[way].name);
+            println!("  left out: {}: {why}", way.name);
         }
         tried.is_ok()
     });
-    tried.copied().collect()
+    possible.insert(0, first);
+    possible
 }
 
 /// What the ways gave, each once a turn.
 fn turns(
     effort: &Effort,
-    ways: &[usize],
+    ways: &[Way],
     ticks: usize,
     pace: u64,
 ) -> Result<Vec<Vec<Seen>>, Failure> {
-    let runs = in_turns(effort.turns, ways.len(), |at| {
-        in_a_process(ways[at], ticks, pace)
-    });
-    runs.into_iter()
-        .map(|runs| runs.into_iter().collect())
-        .collect()
+    let run = |at: usize| in_a_process(&ways[at], ticks, pace);
+    let runs = in_turns(effort.turns, ways.len(), run).into_iter();
+    runs.map(|runs| runs.into_iter().collect()).collect()
 }
 
 // ---- one run ---------------------------------------------------------------------------------
@@ -284,12 +287,11 @@ impl Seen {
 }
 
 /// Has this program run one way in a process of its own, at a pace or, if that is 0, flat out.
-fn in_a_process(way: usize, ticks: usize, pace: u64) -> Result<Seen, Failure> {
+fn in_a_process(way: &Way, ticks: usize, pace: u64) -> Result<Seen, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("--way");
-    command.args([way as u64, ticks as u64, pace].map(|number| number.to_string()));
-    if WAYS[way].huge_pages {
-        command.env(HUGE_PAGES.0, HUGE_PAGES.1);
+    command.args(["--way", way.name, &ticks.to_string(), &pace.to_string()]);
+    if way.huge_pages {
+        command.env(ASK_HUGE_PAGES.0, ASK_HUGE_PAGES.1);
     }
     let output = command.output()?;
     if !output.status.success() {
@@ -297,6 +299,19 @@ fn in_a_process(way: usize, ticks: usize, pace: u64) -> Result<Seen, Failure> {
     }
     let line = String::from_utf8(output.stdout)?;
     Seen::from_line(&line).ok_or_else(|| format!("not understood: {line}").into())
+}
+
+/// In that process: says what was seen, or ends with why nothing was.
+fn in_this_process(name: &str, ticks: usize, pace: u64) -> Result<(), Failure> {
+    let way = ALL.iter().find(|way| way.name == name);
+    match run(way.ok_or("no such way")?, ticks, pace) {
+        Ok(seen) => println!("{}", seen.to_line()),
+        Err(why) => {
+            eprintln!("{why}");
+            std::process::exit(1);
+        }
+    }
+    Ok(())
 }
 
 fn run(way: &Way, ticks: usize, pace: u64) -> Result<Seen, Failure> {

@@ -189,15 +189,15 @@ impl Deployment {
     /// When it may not be locked, or `mapped`, a file that is part of it, does not fit.
     pub fn lock_memory(&mut self, mapped: Option<&Path>) -> anyhow::Result<()> {
         let bytes = mapped.and_then(|path| Some(path.metadata().ok()?.len()));
-        if let (Some(bytes), Some(available)) = (bytes, System::here().memory_available()) {
-            if bytes > available {
-                bail!(
-                    "--lock-memory locks the tick file too, {} bytes, and this machine has {} to \
-                     spare: leave it out, or publish a shorter file",
-                    show::count(bytes),
-                    show::count(available)
-                );
-            }
+        if let (Some(bytes), Some(available)) = (bytes, System::here().memory_available())
+            && bytes > available
+        {
+            bail!(
+                "--lock-memory locks the tick file too, {} bytes, and this machine has {} to \
+                 spare: leave it out, or publish a shorter file",
+                show::count(bytes),
+                show::count(available)
+            );
         }
         lock_memory()?;
         self.memory_locked = true;
