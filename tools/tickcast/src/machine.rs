@@ -23,9 +23,8 @@ use crate::system::System;
 
 const HELP: &str = "\
 Examples:
-  tickcast machine
-  tickcast machine --hiccups 0s
-  tickcast machine --json
+  tickcast machine --hiccups 5s
+  tickcast machine --hiccups 0s --json
 
 What the system does not say, as in a container, is a dash. The hiccup meter spins on every core
 that this program may use: not beside a running feed.";
