@@ -152,3 +152,107 @@ fn memory(report: &Report) -> Vec<String> {
     }
     advice
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::look;
+    use super::super::loopback::Loopback;
+    use super::*;
+    use crate::system::made_of;
+
+    /// The report on a system of these files, with what is tried as it should be.
+    fn report(files: &[(&str, &str)], cores: &[usize]) -> Report {
+        let (_folder, system) = made_of(files);
+        Report {
+            loopback: Loopback {
+                segmented: true,
+                joined: true,
+                stamped: true,
+                failure: None,
+            },
+            ..look(&system, cores)
+        }
+    }
+
+    #[test]
+    fn on_what_is_not_known_there_is_none() {
+        assert_eq!(on(&report(&[], &[0, 1])), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_needs_none() {
+        let good = report(
+            &[
+                ("proc/sys/net/core/rmem_max", "16777216"),
+                ("proc/sys/net/core/wmem_max", "16777216"),
+                ("proc/sys/kernel/sched_rt_runtime_us", "-1"),
+                ("sys/devices/system/cpu/isolated", "2-3"),
+                (
+                    "sys/devices/system/cpu/cpu2/cpufreq/scaling_governor",
+                    "performance",
+                ),
+                (
+                    "sys/devices/system/clocksource/clocksource0/current_clocksource",
+                    "tsc",
+                ),
+            ],
+            &[0, 1, 2, 3],
+        );
+        assert_eq!(on(&good), [""; 0]);
+    }
+
+    #[test]
+    fn each_thing_that_could_be_better_has_a_line_that_says_how() {
+        let mut poor = report(
+            &[
+                ("proc/sys/net/core/rmem_max", "212992"),
+                ("proc/sys/net/core/wmem_max", "212992"),
+                ("proc/sys/kernel/sched_rt_runtime_us", "950000"),
+                ("proc/sys/kernel/numa_balancing", "1"),
+                ("sys/devices/system/cpu/cpu0/node0/cpulist", "0"),
+                ("sys/devices/system/cpu/cpu1/node1/cpulist", "1"),
+                (
+                    "sys/devices/system/cpu/cpu0/topology/thread_siblings_list",
+                    "0,2",
+                ),
+                (
+                    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+                    "powersave",
+                ),
+                ("sys/devices/system/cpu/cpu0/cpuidle/state3/name", "C6"),
+                ("sys/devices/system/cpu/cpu0/cpuidle/state3/latency", "133"),
+                (
+                    "sys/devices/system/clocksource/clocksource0/current_clocksource",
+                    "hpet",
+                ),
+            ],
+            &[0, 1, 2],
+        );
+        poor.lock_limit = Some(65_536);
+        poor.loopback.joined = false;
+        let advice = on(&poor);
+        let words = [
+            "rmem_max is 212,992 bytes",
+            "net.core.wmem_max=16777216",
+            "one piece",
+            "kernel.sched_rt_runtime_us=-1",
+            "65,536 bytes may be locked",
+            "isolcpus=",
+            "siblings share",
+            "governor is powersave",
+            "133 µs to wake",
+            "clock is hpet",
+            "several memory nodes",
+            "kernel.numa_balancing=0",
+        ];
+        assert_eq!(advice.len(), words.len(), "{advice:#?}");
+        for (advice, words) in advice.iter().zip(words) {
+            assert!(advice.contains(words), "{words} is not in {advice}");
+        }
+
+        poor.realtime_refused = Some("no permission".into());
+        let refused = on(&poor);
+        assert!(refused.iter().any(|line| line.contains("no permission")));
+        assert!(!refused.iter().any(|line| line.contains("sched_rt_runtime")));
+    }
+}
