@@ -44,7 +44,7 @@ fn parse(c: &mut Criterion) {
                 .fold(0u64, |sum, tick| sum.wrapping_add(tick.ts_event()))
         });
     });
-    group.bench_function("fingerprint", |b| {
+    group.bench_function("sum of the ticks", |b| {
         let packet = Packet::parse(&packets[7]).expect("a valid packet");
         b.iter(|| TickSum::of(black_box(packet.ticks())));
     });
