@@ -34,6 +34,7 @@
 //! # }
 //! ```
 
+mod chunks;
 mod csv;
 mod detect;
 mod iex;
@@ -46,13 +47,16 @@ mod source;
 mod synthetic;
 mod writer;
 
+pub use chunks::{Chunk, Chunks};
 pub use csv::{CsvError, CsvWriter};
 pub use iex::{Found, IexError};
 pub use itch::{ItchError, ItchMessage, ItchMessages};
 pub use native::{
-    BLOCK_ROWS, Blocks, Finished, Said, TickWriter, TicksError, TicksFile, WriteError,
+    BLOCK_ROWS, Blocks, FULL_BLOCK_ROWS, Finished, Said, TickWriter, TicksError, TicksFile,
+    WriteError,
 };
 pub use pcap::PcapError;
-pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open};
+pub use reader::{Format, Notice, OpenError, ReadError, Reader, Tally, open, open_ahead};
+pub use source::Unpacker;
 pub use synthetic::{SYNTHETIC_INSTRUMENTS_MAX, SYNTHETIC_OPEN, Synthetic, SyntheticConfig};
-pub use writer::Writer;
+pub use writer::{Part, Preparer, Writer};

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tickcast_wire::{Digest, Kind, Tick};
 
+use crate::chunks::Chunks;
 use crate::csv::{CsvError, CsvReader};
 use crate::detect::{self, Detected};
 use crate::iex::{IexError, IexReader};
 use crate::itch::{ItchError, ItchReader};
 use crate::map::Map;
-use crate::native::{TicksError, TicksReader};
-use crate::source::Source;
+use crate::native::{Lent, TicksError, TicksReader};
+use crate::source::{Source, Unpacker};
 
 /// How many ticks a part reader is asked for at a time: 64 KiB of them.
 pub(crate) const CHUNK_TICKS: usize = 1024;
@@ -204,7 +205,7 @@ pub enum ReadError {
     Iex(#[from] IexError),
 }
 
-/// What the reader of one format does.
+/// What the reader of a format does whose ticks have to be decoded.
 pub(crate) trait TickReader {
     /// Appends the next ticks to `out`: some while there are any, about [`CHUNK_TICKS`] at a time,
     /// none at the end of the file. Ticks appended before an error count; after an error it is
@@ -226,17 +227,27 @@ pub(crate) trait TickReader {
 /// # Errors
 /// When it cannot be opened, is not a regular file, or is of no known format.
 pub fn open(path: &Path) -> Result<Reader, OpenError> {
-    let source = Source::new(map(path)?);
-    let size = source.size();
-    let inner = part_reader(path, source)?;
-    Ok(Reader {
-        inner,
-        size,
-        ticks: Vec::with_capacity(CHUNK_TICKS),
-        at: 0,
-        error: None,
-        finished: false,
-    })
+    let map = map(path)?;
+    let size = map.len() as u64;
+    Reader::over(path, size, Source::new(map))
+}
+
+/// As [`open`]. If the file is gzipped, what unpacks it ahead of the reader is given to `spawn`,
+/// which is to [`run`](Unpacker::run) it in a thread of its own.
+///
+/// # Errors
+/// As those of [`open`], and that of `spawn`.
+pub fn open_ahead(
+    path: &Path,
+    spawn: impl FnOnce(Unpacker) -> io::Result<()>,
+) -> Result<Reader, OpenError> {
+    let map = map(path)?;
+    let size = map.len() as u64;
+    let source = Source::ahead(map, spawn).map_err(|source| OpenError::Io {
+        path: path.into(),
+        source,
+    })?;
+    Reader::over(path, size, source)
 }
 
 /// Maps the file, after a look at what it is: opening a pipe would wait for its other end.
@@ -299,40 +310,49 @@ enum Inner {
     Iex(IexReader),
 }
 
-impl Inner {
-    fn part(&self) -> &dyn TickReader {
-        match self {
-            Inner::Ticks(reader) => reader,
-            Inner::Csv(reader) => reader,
-            Inner::Itch(reader) => reader,
-            Inner::Iex(reader) => reader,
+/// Does the same with the reader of whichever format it is.
+macro_rules! with {
+    ($inner:expr, $reader:ident => $what:expr) => {
+        match $inner {
+            Inner::Ticks($reader) => $what,
+            Inner::Csv($reader) => $what,
+            Inner::Itch($reader) => $what,
+            Inner::Iex($reader) => $what,
         }
-    }
-
-    fn part_mut(&mut self) -> &mut dyn TickReader {
-        match self {
-            Inner::Ticks(reader) => reader,
-            Inner::Csv(reader) => reader,
-            Inner::Itch(reader) => reader,
-            Inner::Iex(reader) => reader,
-        }
-    }
+    };
 }
 
 /// Reads a tick file: an iterator of its ticks, in the order of the file.
 ///
 /// Ticks of `.ticks` and CSV files are given as they were recorded; those of venue formats have
 /// `seq` and `ts_due` 0. After an error the iterator has ended.
+///
+/// Whoever wants many ticks at a time takes them as slices, with [`peek`](Reader::peek) and
+/// [`consume`](Reader::consume); those of a `.ticks` file are not copied then.
 pub struct Reader {
     inner: Inner,
     size: u64,
-    ticks: Vec<Tick>,
+    /// What was decoded last; nothing for a `.ticks` file.
+    decoded: Vec<Tick>,
+    /// How many ticks of the current chunk were consumed.
     at: usize,
+    /// To be given after the current chunk.
     error: Option<ReadError>,
     finished: bool,
 }
 
 impl Reader {
+    fn over(path: &Path, size: u64, source: Source) -> Result<Reader, OpenError> {
+        Ok(Reader {
+            inner: part_reader(path, source)?,
+            size,
+            decoded: Vec::with_capacity(CHUNK_TICKS),
+            at: 0,
+            error: None,
+            finished: false,
+        })
+    }
+
     /// What the file is.
     #[must_use]
     pub fn format(&self) -> Format {
@@ -344,16 +364,45 @@ impl Reader {
         }
     }
 
+    /// The ticks that come next, at least one, or an empty slice at the end. They stay the next
+    /// ones until they are [consumed](Reader::consume).
+    ///
+    /// # Errors
+    /// When the file cannot be read on; asked again, it has ended.
+    #[inline]
+    pub fn peek(&mut self) -> Result<&[Tick], ReadError> {
+        if self.at == self.chunk().len() {
+            self.refill()?;
+        }
+        Ok(self.rest())
+    }
+
+    /// Passes over the first `count` of the ticks that [`peek`](Reader::peek) showed last.
+    ///
+    /// # Panics
+    /// When there were not so many.
+    #[inline]
+    pub fn consume(&mut self, count: usize) {
+        assert!(count <= self.rest().len(), "consumed more than was there");
+        self.at += count;
+    }
+
+    /// The ticks as chunks that can be handed to another thread; see [`Chunk`].
+    #[must_use]
+    pub fn into_chunks(self) -> Chunks {
+        Chunks::new(self)
+    }
+
     /// What was met so far. Made on demand: ask at the end, not for every tick.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        self.inner.part().tally()
+        with!(&self.inner, reader => reader.tally())
     }
 
     /// Bytes consumed of the file as it lies on disk; of a gzipped file, what has been unpacked.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.inner.part().position()
+        with!(&self.inner, reader => reader.position())
     }
 
     /// Size of the file as it lies on disk, in bytes.
@@ -365,7 +414,7 @@ impl Reader {
     /// What is to be said about the file beside its ticks; complete once it was read to its end.
     #[must_use]
     pub fn notice(&self) -> Option<&Notice> {
-        self.inner.part().notice()
+        with!(&self.inner, reader => reader.notice())
     }
 
     /// Count and digest of the ticks, as the writer of a `.ticks` file recorded them when it
@@ -378,23 +427,59 @@ impl Reader {
         }
     }
 
-    /// Gets the next chunk, or the end, or the error that came after the last tick.
+    /// Appends at most so many of the current chunk's ticks, and passes over them.
+    pub(crate) fn copy(&mut self, most: usize, out: &mut Vec<Tick>) {
+        let rest = self.rest();
+        let count = rest.len().min(most);
+        out.extend_from_slice(&rest[..count]);
+        self.at += count;
+    }
+
+    /// If the ticks that come next lie in the file as they are: these, to be kept.
+    pub(crate) fn lend(&self) -> Option<Lent> {
+        match &self.inner {
+            Inner::Ticks(reader) => Some(reader.lend(self.at)),
+            _ => None,
+        }
+    }
+
+    /// The current chunk, with what was consumed of it.
+    #[inline]
+    fn chunk(&self) -> &[Tick] {
+        match &self.inner {
+            Inner::Ticks(reader) => reader.rows(),
+            _ => &self.decoded,
+        }
+    }
+
+    #[inline]
+    fn rest(&self) -> &[Tick] {
+        &self.chunk()[self.at..]
+    }
+
+    /// Gets the next chunk, an empty one at the end, or the error that came after the last tick.
     #[cold]
-    fn refill(&mut self) -> Option<Result<Tick, ReadError>> {
-        if let Some(error) = self.error.take() {
+    #[inline(never)]
+    fn refill(&mut self) -> Result<(), ReadError> {
+        if !self.finished && self.error.is_none() {
+            self.at = 0;
+            self.decoded.clear();
+            let filled = match &mut self.inner {
+                Inner::Ticks(reader) => reader.advance(),
+                Inner::Csv(reader) => reader.fill(&mut self.decoded),
+                Inner::Itch(reader) => reader.fill(&mut self.decoded),
+                Inner::Iex(reader) => reader.fill(&mut self.decoded),
+            };
+            self.error = filled.err();
+            self.finished = self.chunk().is_empty();
+        }
+        if self.rest().is_empty()
+            && let Some(error) = self.error.take()
+        {
             self.finished = true;
-            return Some(Err(error));
+            return Err(error);
         }
-        if self.finished {
-            return None;
-        }
-        self.ticks.clear();
-        self.at = 0;
-        self.error = self.inner.part_mut().fill(&mut self.ticks).err();
-        if self.ticks.is_empty() && self.error.is_none() {
-            self.finished = true;
-        }
-        self.next()
+        Ok(())
     }
 }
 
@@ -403,12 +488,32 @@ impl Iterator for Reader {
 
     #[inline]
     fn next(&mut self) -> Option<Result<Tick, ReadError>> {
-        match self.ticks.get(self.at) {
-            Some(&tick) => {
-                self.at += 1;
-                Some(Ok(tick))
+        let tick = match self.peek() {
+            Ok(ticks) => *ticks.first()?,
+            Err(error) => return Some(Err(error)),
+        };
+        self.at += 1;
+        Some(Ok(tick))
+    }
+
+    /// A chunk at a time, without a question after each tick whether the chunk is over.
+    fn fold<B, F>(mut self, init: B, mut f: F) -> B
+    where
+        F: FnMut(B, Result<Tick, ReadError>) -> B,
+    {
+        let mut folded = init;
+        loop {
+            match self.peek() {
+                Ok([]) => return folded,
+                Ok(ticks) => {
+                    let count = ticks.len();
+                    folded = ticks
+                        .iter()
+                        .fold(folded, |folded, &tick| f(folded, Ok(tick)));
+                    self.consume(count);
+                }
+                Err(error) => folded = f(folded, Err(error)),
             }
-            None => self.refill(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of an opened file in order, unpacked when it is gzipped.
 
 use std::io::{self, Cursor, Read};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -13,14 +14,15 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// The first two bytes of every gzip stream.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// How many chunks may be unpacked ahead of whoever reads them.
+const CHUNKS_AHEAD: usize = 4;
+
 /// Bytes to read from: look at them with [`peek`](Source::peek), pass over them with
 /// [`consume`](Source::consume). `Read` does both.
 pub(crate) struct Source {
     input: Input,
     /// Bytes consumed so far, of what the file unpacks to.
     offset: u64,
-    /// Size of the file as it lies on disk.
-    size: u64,
 }
 
 enum Input {
@@ -29,28 +31,137 @@ enum Input {
         at: usize,
     },
     Gzip {
-        decoder: Box<MultiGzDecoder<Cursor<Map>>>,
+        chunks: Chunks,
         window: Vec<u8>,
         at: usize,
+        /// Bytes of the file that `window` and what came before was unpacked from.
+        position: u64,
     },
 }
 
+/// Where the chunks of a gzipped file come from.
+enum Chunks {
+    /// Unpacked when they are asked for.
+    Here(Box<Unpacker>),
+    /// Unpacked ahead in another thread.
+    Ahead(Receiver<Chunk>),
+    /// There are no more.
+    Ended,
+}
+
+/// What was unpacked at a time: nothing at the end of the file.
+struct Chunk {
+    bytes: Vec<u8>,
+    /// Bytes of the file that were needed for it and what came before.
+    position: u64,
+    /// Why unpacking ended after these bytes, which are not to be used then.
+    error: Option<io::Error>,
+}
+
+/// Unpacks a gzipped file ahead of its [`Reader`](crate::Reader); see
+/// [`open_ahead`](crate::open_ahead).
+pub struct Unpacker {
+    decoder: MultiGzDecoder<Cursor<Map>>,
+    /// Where the chunks go when they are unpacked ahead.
+    to: Option<SyncSender<Chunk>>,
+}
+
+impl Unpacker {
+    fn new(map: Map) -> Unpacker {
+        Unpacker {
+            decoder: MultiGzDecoder::new(Cursor::new(map)),
+            to: None,
+        }
+    }
+
+    /// Unpacks the file to its end, as fast as the reader reads, and no more than a MiB ahead.
+    /// Returns as well when the reader is gone.
+    pub fn run(mut self) {
+        let Some(to) = self.to.take() else { return };
+        let mut is_last = false;
+        while !is_last {
+            let chunk = self.chunk();
+            is_last = chunk.bytes.is_empty() || chunk.error.is_some();
+            if to.send(chunk).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn chunk(&mut self) -> Chunk {
+        let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+        let most = CHUNK_BYTES as u64;
+        let result = self.decoder.by_ref().take(most).read_to_end(&mut bytes);
+        Chunk {
+            bytes,
+            position: self.decoder.get_ref().position(),
+            error: result.err(),
+        }
+    }
+}
+
+impl Chunks {
+    /// The next chunk, `None` at the end.
+    fn next(&mut self) -> Option<Chunk> {
+        let chunk = match self {
+            Chunks::Here(unpacker) => unpacker.chunk(),
+            Chunks::Ahead(chunks) => chunks.recv().unwrap_or_else(|_| Chunk {
+                bytes: Vec::new(),
+                position: 0,
+                error: Some(io::Error::other("the thread that unpacks it ended early")),
+            }),
+            Chunks::Ended => return None,
+        };
+        if chunk.bytes.is_empty() && chunk.error.is_none() {
+            *self = Chunks::Ended;
+            return None;
+        }
+        Some(chunk)
+    }
+}
+
 impl Source {
+    /// The bytes of a file, unpacked as they are read.
     pub(crate) fn new(map: Map) -> Source {
-        let size = map.len() as u64;
-        let input = if map.starts_with(&GZIP_MAGIC) {
-            Input::Gzip {
-                decoder: Box::new(MultiGzDecoder::new(Cursor::new(map))),
+        if map.starts_with(&GZIP_MAGIC) {
+            Source::gzip(Chunks::Here(Box::new(Unpacker::new(map))))
+        } else {
+            Source::plain(map)
+        }
+    }
+
+    /// As [`new`](Source::new), but what unpacks a gzipped file is given to `spawn`.
+    pub(crate) fn ahead(
+        map: Map,
+        spawn: impl FnOnce(Unpacker) -> io::Result<()>,
+    ) -> io::Result<Source> {
+        if !map.starts_with(&GZIP_MAGIC) {
+            return Ok(Source::plain(map));
+        }
+        let (to, chunks) = mpsc::sync_channel(CHUNKS_AHEAD);
+        spawn(Unpacker {
+            to: Some(to),
+            ..Unpacker::new(map)
+        })?;
+        Ok(Source::gzip(Chunks::Ahead(chunks)))
+    }
+
+    fn plain(map: Map) -> Source {
+        Source {
+            input: Input::Plain { map, at: 0 },
+            offset: 0,
+        }
+    }
+
+    fn gzip(chunks: Chunks) -> Source {
+        Source {
+            input: Input::Gzip {
+                chunks,
                 window: Vec::new(),
                 at: 0,
-            }
-        } else {
-            Input::Plain { map, at: 0 }
-        };
-        Source {
-            input,
+                position: 0,
+            },
             offset: 0,
-            size,
         }
     }
 
@@ -65,18 +176,27 @@ impl Source {
     #[inline]
     pub(crate) fn peek(&mut self, least: usize) -> Result<&[u8], ReadError> {
         if let Input::Gzip {
-            decoder,
+            chunks,
             window,
             at,
+            position,
         } = &mut self.input
             && window.len() - *at < least
         {
             window.drain(..*at);
             *at = 0;
-            unpack(decoder, window, least).map_err(|error| ReadError::Gzip {
-                offset: self.offset + window.len() as u64,
-                message: error.to_string(),
-            })?;
+            while window.len() < least {
+                let Some(chunk) = chunks.next() else { break };
+                let offset = self.offset + (window.len() + chunk.bytes.len()) as u64;
+                if let Some(error) = chunk.error {
+                    return Err(ReadError::Gzip {
+                        offset,
+                        message: error.to_string(),
+                    });
+                }
+                window.extend_from_slice(&chunk.bytes);
+                *position = chunk.position;
+            }
         }
         Ok(match &self.input {
             Input::Plain { map, at } => &map[*at..],
@@ -109,13 +229,8 @@ impl Source {
     pub(crate) fn position(&self) -> u64 {
         match &self.input {
             Input::Plain { at, .. } => *at as u64,
-            Input::Gzip { decoder, .. } => decoder.get_ref().position(),
+            Input::Gzip { position, .. } => *position,
         }
-    }
-
-    /// Size of the file as it lies on disk.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
     }
 
     /// The map of a plain file.
@@ -125,24 +240,6 @@ impl Source {
             Input::Gzip { .. } => None,
         }
     }
-}
-
-/// Unpacks until `window` holds `least` bytes or the stream ends, a chunk at a time.
-fn unpack(
-    decoder: &mut MultiGzDecoder<Cursor<Map>>,
-    window: &mut Vec<u8>,
-    least: usize,
-) -> io::Result<()> {
-    while window.len() < least {
-        let more = decoder
-            .by_ref()
-            .take(CHUNK_BYTES as u64)
-            .read_to_end(window)?;
-        if more == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Reads a source, but refuses to go on in a line longer than a limit, so that whoever collects

@@ -1,7 +1,5 @@
 //! What stands in one cell.
 
-use std::io::Write;
-
 use tickcast_wire::{NANOS_PER_UNIT, Side, TradingState, UNDEFINED_PRICE};
 
 /// Digits after the point of a price.
@@ -25,12 +23,15 @@ pub(super) fn put_price(cell: &mut Vec<u8>, price: i64) {
     if price == UNDEFINED_PRICE {
         return;
     }
-    let sign = if price < 0 { "-" } else { "" };
-    let (units, nanos) = (
-        price.unsigned_abs() / NANOS_PER_UNIT as u64,
-        price.unsigned_abs() % NANOS_PER_UNIT as u64,
-    );
-    put(cell, format_args!("{sign}{units}.{nanos:09}"));
+    if price < 0 {
+        cell.push(b'-');
+    }
+    let price = price.unsigned_abs();
+    put_number(cell, price / NANOS_PER_UNIT as u64);
+    // A 1 in front keeps the zeros behind the point, and gives its place to the point.
+    let point = cell.len();
+    put_number(cell, NANOS_PER_UNIT as u64 + price % NANOS_PER_UNIT as u64);
+    cell[point] = b'.';
 }
 
 /// The price in a cell; `None` when it is none, or has more than nine digits after the point.
@@ -67,7 +68,7 @@ pub(super) fn number(cell: &[u8]) -> Option<u64> {
 pub(super) fn put_code(cell: &mut Vec<u8>, names: &[(&str, u8)], code: u8) {
     match names.iter().find(|entry| entry.1 == code) {
         Some((name, _)) => cell.extend_from_slice(name.as_bytes()),
-        None => put(cell, code),
+        None => put_number(cell, code.into()),
     }
 }
 
@@ -108,8 +109,10 @@ pub(super) fn bytes<const N: usize>(cell: &[u8], pad: u8) -> Option<[u8; N]> {
 
 /// Appends two digits a byte.
 pub(super) fn put_hex(cell: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
-        put(cell, format_args!("{byte:02x}"));
+        let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+        cell.extend_from_slice(&[DIGITS[high], DIGITS[low]]);
     }
 }
 
@@ -127,10 +130,10 @@ pub(super) fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Appends a displayed value.
-pub(super) fn put(cell: &mut Vec<u8>, value: impl std::fmt::Display) {
-    // Writing into memory cannot fail.
-    let _ = write!(cell, "{value}");
+/// Appends a whole number.
+#[inline]
+pub(super) fn put_number(cell: &mut Vec<u8>, number: u64) {
+    cell.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub use read::CsvError;
 pub use write::CsvWriter;
 
 pub(crate) use read::CsvReader;
+pub(crate) use write::put_line;
 
 /// The columns, in order; every file begins with this line.
 const COLUMNS: [&str; 23] = [

@@ -1,7 +1,7 @@
 //! Writing CSV.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use tickcast_wire::{
@@ -10,16 +10,19 @@ use tickcast_wire::{
 };
 use zerocopy::IntoBytes;
 
-use super::cell::{SIDES, STATES, put, put_bytes, put_code, put_hex, put_price};
+use super::cell::{SIDES, STATES, put_bytes, put_code, put_hex, put_number, put_price};
 use super::{BODY_AT, COLUMNS, column};
 use crate::native::{Finished, WriteError};
+
+/// How many bytes of lines are held back to be written together.
+const HELD_BYTES: usize = 64 * 1024;
 
 /// Writes ticks as CSV, every one of them exactly.
 #[must_use = "finish() writes what is still held back"]
 pub struct CsvWriter<W: Write = File> {
-    out: csv::Writer<W>,
-    /// The cells of one line, kept for their memory.
-    cells: [Vec<u8>; COLUMNS.len()],
+    out: W,
+    /// Lines that are still to be written.
+    held: Vec<u8>,
     ticks: u64,
     digest: Digest,
 }
@@ -45,15 +48,12 @@ impl<W: Write> CsvWriter<W> {
     /// When the header line cannot be written.
     pub fn new(out: W) -> Result<CsvWriter<W>, WriteError> {
         let mut writer = CsvWriter {
-            out: csv::WriterBuilder::new()
-                .quote_style(csv::QuoteStyle::Never)
-                .from_writer(out),
-            cells: Default::default(),
+            out,
+            held: Vec::with_capacity(HELD_BYTES),
             ticks: 0,
             digest: Digest::default(),
         };
-        let result = writer.out.write_record(COLUMNS);
-        writer.checked(result)?;
+        writer.put(format!("{}\n", COLUMNS.join(",")).as_bytes())?;
         Ok(writer)
     }
 
@@ -62,14 +62,32 @@ impl<W: Write> CsvWriter<W> {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, tick: &Tick) -> Result<(), WriteError> {
-        self.cells.iter_mut().for_each(Vec::clear);
-        put_head(&mut self.cells, tick);
-        put_body(&mut self.cells, tick);
-        let result = self.out.write_record(&self.cells);
-        self.checked(result)?;
+        put_line(&mut self.held, tick);
         self.ticks += 1;
         self.digest.update(tick);
+        if self.held.len() >= HELD_BYTES {
+            self.flush()?;
+        }
         Ok(())
+    }
+
+    /// Takes in the lines of so many ticks, which have this digest alone.
+    pub(crate) fn append(
+        &mut self,
+        lines: &[u8],
+        ticks: u64,
+        digest: Digest,
+    ) -> Result<(), WriteError> {
+        self.flush()?;
+        self.put(lines)?;
+        self.ticks += ticks;
+        self.digest = digest.rebased(Digest::default(), self.digest, ticks);
+        Ok(())
+    }
+
+    /// Ticks taken in so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.ticks
     }
 
     /// Writes what is still held back.
@@ -77,76 +95,118 @@ impl<W: Write> CsvWriter<W> {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<Finished, WriteError> {
-        let result = self.out.flush().map_err(csv::Error::from);
-        self.checked(result)?;
+        self.flush()?;
         Ok(Finished {
             ticks: self.ticks,
             digest: self.digest,
         })
     }
 
-    fn checked(&self, result: csv::Result<()>) -> Result<(), WriteError> {
-        result.map_err(|error| WriteError::Write {
+    fn flush(&mut self) -> Result<(), WriteError> {
+        let held = std::mem::take(&mut self.held);
+        self.put(&held)?;
+        self.held = held;
+        self.held.clear();
+        Ok(())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        let result = self.out.write_all(bytes).and_then(|()| self.out.flush());
+        result.map_err(|source| WriteError::Write {
             ticks: self.ticks,
-            source: io::Error::from(error),
+            source,
         })
     }
 }
 
-fn put_head(cells: &mut [Vec<u8>; COLUMNS.len()], tick: &Tick) {
-    match tick.kind() {
-        Some(kind) => put(&mut cells[column::KIND], kind.name()),
-        None => put(&mut cells[column::KIND], tick.kind_code()),
-    }
-    put(&mut cells[column::FLAGS], tick.flags().0);
-    put(&mut cells[column::VENUE], tick.venue().0);
-    put(&mut cells[column::INSTRUMENT], tick.instrument());
-    put(&mut cells[column::SEQ], tick.seq());
-    put(&mut cells[column::TS_EVENT], tick.ts_event());
-    put(&mut cells[column::TS_DUE], tick.ts_due());
+/// Appends the line of a tick.
+pub(crate) fn put_line(out: &mut Vec<u8>, tick: &Tick) {
+    let mut line = Line { out, column: 0 };
+    put_head(&mut line, tick);
+    put_body(&mut line, tick);
+    line.cell(COLUMNS.len() - 1);
+    out.push(b'\n');
 }
 
-fn put_body(cells: &mut [Vec<u8>; COLUMNS.len()], tick: &Tick) {
+/// The cells of a line, filled from the left.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    /// The column that `out` ends in.
+    column: usize,
+}
+
+impl Line<'_> {
+    /// Goes on to a column, over empty cells; what is appended to the result stands in it.
+    #[inline]
+    fn cell(&mut self, column: usize) -> &mut Vec<u8> {
+        while self.column < column {
+            self.out.push(b',');
+            self.column += 1;
+        }
+        self.out
+    }
+
+    #[inline]
+    fn number(&mut self, column: usize, number: impl Into<u64>) {
+        put_number(self.cell(column), number.into());
+    }
+
+    #[inline]
+    fn price(&mut self, column: usize, price: i64) {
+        put_price(self.cell(column), price);
+    }
+}
+
+fn put_head(line: &mut Line<'_>, tick: &Tick) {
+    match tick.kind() {
+        Some(kind) => line
+            .cell(column::KIND)
+            .extend_from_slice(kind.name().as_bytes()),
+        None => line.number(column::KIND, tick.kind_code()),
+    }
+    line.number(column::FLAGS, tick.flags().0);
+    line.number(column::VENUE, tick.venue().0);
+    line.number(column::INSTRUMENT, tick.instrument());
+    line.number(column::SEQ, tick.seq());
+    line.number(column::TS_EVENT, tick.ts_event());
+    line.number(column::TS_DUE, tick.ts_due());
+}
+
+fn put_body(line: &mut Line<'_>, tick: &Tick) {
     let body = &tick.as_bytes()[BODY_AT..];
     if plain(tick).is_none_or(|plain| plain != body) {
-        put_hex(&mut cells[column::BODY], body);
+        put_hex(line.cell(column::BODY), body);
         return;
     }
     match tick.body() {
         Body::Definition(definition) => {
-            put_bytes(
-                &mut cells[column::SYMBOL],
-                IntoBytes::as_bytes(&definition.symbol),
-                b' ',
-            );
-            put_price(
-                &mut cells[column::PRICE_INCREMENT],
-                definition.price_increment.get(),
-            );
-            put(&mut cells[column::LOT_SIZE], definition.lot_size);
+            let symbol = IntoBytes::as_bytes(&definition.symbol);
+            put_bytes(line.cell(column::SYMBOL), symbol, b' ');
+            line.price(column::PRICE_INCREMENT, definition.price_increment.get());
+            line.number(column::LOT_SIZE, definition.lot_size);
         }
         Body::Status(status) => {
-            put_code(&mut cells[column::STATE], &STATES, status.state);
-            put(&mut cells[column::VENUE_STATE], status.venue_state);
-            put_bytes(&mut cells[column::REASON], &status.reason, b' ');
+            put_code(line.cell(column::STATE), &STATES, status.state);
+            line.number(column::VENUE_STATE, status.venue_state);
+            put_bytes(line.cell(column::REASON), &status.reason, b' ');
         }
         Body::Quote(quote) => {
-            put_price(&mut cells[column::BID], quote.bid.get());
-            put(&mut cells[column::BID_SIZE], quote.bid_size);
-            put_price(&mut cells[column::ASK], quote.ask.get());
-            put(&mut cells[column::ASK_SIZE], quote.ask_size);
+            line.price(column::BID, quote.bid.get());
+            line.number(column::BID_SIZE, quote.bid_size);
+            line.price(column::ASK, quote.ask.get());
+            line.number(column::ASK_SIZE, quote.ask_size);
         }
         Body::Trade(trade) => {
-            put_price(&mut cells[column::PRICE], trade.price.get());
-            put(&mut cells[column::SIZE], trade.size);
-            put(&mut cells[column::TRADE_ID], trade.trade_id);
-            put_code(&mut cells[column::AGGRESSOR], &SIDES, trade.aggressor);
-            put_bytes(&mut cells[column::CONDITIONS], &trade.conditions, 0);
+            line.price(column::PRICE, trade.price.get());
+            line.number(column::SIZE, trade.size);
+            line.number(column::TRADE_ID, trade.trade_id);
+            put_code(line.cell(column::AGGRESSOR), &SIDES, trade.aggressor);
+            put_bytes(line.cell(column::CONDITIONS), &trade.conditions, 0);
         }
         Body::TradeBreak(broken) => {
-            put_price(&mut cells[column::PRICE], broken.price.get());
-            put(&mut cells[column::SIZE], broken.size);
-            put(&mut cells[column::TRADE_ID], broken.trade_id);
+            line.price(column::PRICE, broken.price.get());
+            line.number(column::SIZE, broken.size);
+            line.number(column::TRADE_ID, broken.trade_id);
         }
         Body::Clear(_) | Body::Unknown(..) => {}
     }

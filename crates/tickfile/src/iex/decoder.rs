@@ -1,8 +1,9 @@
 //! From TOPS messages to ticks.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use tickcast_wire::{
     Definition, Flags, Quote, Side, Status, Symbol, Tick, TickBody, Trade, TradeBreak,
     TradingState, UNDEFINED_PRICE, Venue,
@@ -41,15 +42,19 @@ impl Instrument {
 
 /// Turns messages into ticks, one at a time and in order.
 pub(super) struct Decoder {
-    instruments: HashMap<[u8; 8], Instrument>,
-    tally: Tally,
+    /// By symbol, taken as a number: that is hashed in one step.
+    instruments: HashMap<u64, Instrument, RandomState>,
+    /// By message type.
+    messages: [u64; 256],
+    skipped: BTreeMap<&'static str, u64>,
 }
 
 impl Decoder {
     pub fn new() -> Decoder {
         Decoder {
-            instruments: HashMap::new(),
-            tally: Tally::default(),
+            instruments: HashMap::default(),
+            messages: [0; 256],
+            skipped: BTreeMap::new(),
         }
     }
 
@@ -69,13 +74,21 @@ impl Decoder {
     /// Counts what was passed over.
     pub fn skip(&mut self, reason: &'static str, count: u64) {
         if count > 0 {
-            *self.tally.skipped.entry(reason).or_default() += count;
+            *self.skipped.entry(reason).or_default() += count;
         }
     }
 
     /// What was met so far.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn tally(&self) -> Tally {
+        let messages = (0..=u8::MAX)
+            .zip(self.messages)
+            .filter(|&(_, count)| count > 0)
+            .map(|(kind, count)| (char::from(kind).to_string(), count))
+            .collect();
+        Tally {
+            messages,
+            skipped: self.skipped.clone(),
+        }
     }
 
     /// On an error nothing was appended.
@@ -84,7 +97,7 @@ impl Decoder {
             MessageError::UnknownType => "unknown_type",
             MessageError::TooShort => "wrong_length",
         })?;
-        self.count(bytes[0]);
+        self.messages[usize::from(bytes[0])] += 1;
         match message {
             Message::Quote(m) => self.quote(m, out),
             Message::Trade(m) => self.trade(m, out),
@@ -93,18 +106,6 @@ impl Decoder {
             Message::TradingStatus(m) => self.trading_status(m, out),
             Message::OperationalHalt(m) => self.operational_halt(m, out),
             Message::Other => Ok(()),
-        }
-    }
-
-    fn count(&mut self, kind: u8) {
-        let name = [kind];
-        // Types that parse are ASCII letters.
-        let name = str::from_utf8(&name).unwrap_or("?");
-        match self.tally.messages.get_mut(name) {
-            Some(count) => *count += 1,
-            None => {
-                self.tally.messages.insert(name.to_owned(), 1);
-            }
         }
     }
 
@@ -174,7 +175,7 @@ impl Decoder {
             b'N' => false,
             _ => return Err("unknown_trading_state"),
         };
-        if !is_halted_by_iex && !self.instruments.contains_key(&m.symbol) {
+        if !is_halted_by_iex && !self.instruments.contains_key(&key(&m.symbol)) {
             return Ok(());
         }
         let instrument = self.instrument(&m.symbol, m.timestamp.get(), out)?;
@@ -207,7 +208,7 @@ impl Decoder {
     /// number.
     fn number(&mut self, symbol: &[u8; 8]) -> Result<(&mut Instrument, bool), &'static str> {
         let seen = self.instruments.len();
-        match self.instruments.entry(*symbol) {
+        match self.instruments.entry(key(symbol)) {
             Entry::Occupied(entry) => Ok((entry.into_mut(), false)),
             Entry::Vacant(_) if seen == MAX_INSTRUMENTS => Err("too_many_instruments"),
             Entry::Vacant(entry) => {
@@ -220,6 +221,10 @@ impl Decoder {
             }
         }
     }
+}
+
+fn key(symbol: &[u8; 8]) -> u64 {
+    u64::from_ne_bytes(*symbol)
 }
 
 fn tick<B: TickBody>(body: B, instrument: u32, timestamp: u64) -> Tick {

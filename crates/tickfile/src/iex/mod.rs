@@ -98,7 +98,7 @@ impl TickReader for IexReader {
     }
 
     fn tally(&self) -> Tally {
-        self.decoder.tally().clone()
+        self.decoder.tally()
     }
 
     fn position(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The three 64-byte records around the rows. All little-endian, each with a CRC-32C in its last
 //! four bytes, so that no bit of a file is without a check.
 
-use tickcast_wire::{Digest, TICK_BYTES, Tick};
+use tickcast_wire::{Digest, TICK_BYTES, TICKS_PER_PACKET, Tick};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -13,6 +13,10 @@ pub(crate) const VERSION: u16 = 1;
 
 /// Most rows in a block, which is then 64 KiB with its header.
 pub const BLOCK_ROWS: usize = 1_023;
+
+/// Rows in a block that a writer has filled: those of 46 full packets, which is what a publisher
+/// sends at a time, so that it can send a block from where it lies.
+pub const FULL_BLOCK_ROWS: usize = 46 * TICKS_PER_PACKET;
 
 /// Size of the file header, of a block header and of the end mark.
 pub(crate) const RECORD_BYTES: usize = 64;
@@ -85,6 +89,7 @@ const _: () = {
     assert!(size_of::<BlockHeader>() == RECORD_BYTES);
     assert!(size_of::<EndMark>() == RECORD_BYTES);
     assert!(BLOCK_BYTES == 65_536);
+    assert!(FULL_BLOCK_ROWS <= BLOCK_ROWS);
 };
 
 /// Where the CRC lies in each of the three records.

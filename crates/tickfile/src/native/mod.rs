@@ -5,9 +5,9 @@ mod layout;
 mod read;
 mod write;
 
-pub use layout::{BLOCK_ROWS, Said};
+pub use layout::{BLOCK_ROWS, FULL_BLOCK_ROWS, Said};
 pub use read::{Blocks, TicksError, TicksFile};
 pub use write::{Finished, TickWriter, WriteError};
 
-pub(crate) use layout::FILE_MAGIC;
-pub(crate) use read::TicksReader;
+pub(crate) use layout::{BlockHeader, FILE_MAGIC};
+pub(crate) use read::{Lent, TicksReader};

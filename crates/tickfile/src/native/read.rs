@@ -1,16 +1,18 @@
 //! Reading the native file, in place.
 
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use thiserror::Error;
-use tickcast_wire::{Digest, Tick};
+use tickcast_wire::{Digest, TICK_BYTES, Tick};
 use zerocopy::FromBytes;
 
 use super::layout::{
     BLOCK_BYTES, BlockHeader, EndMark, FILE_MAGIC, FileHeader, RECORD_BYTES, Said, VERSION,
 };
 use crate::map::Map;
-use crate::reader::{self, Notice, OpenError, ReadError, Tally, TickReader};
+use crate::reader::{self, Notice, OpenError, ReadError, Tally};
 
 /// A writer that is stopped leaves at most one block unfinished, a machine that goes down perhaps
 /// a few. More bytes than this after the last good block are damage, not a torn tail.
@@ -85,7 +87,7 @@ pub enum TicksError {
 /// # }
 /// ```
 pub struct TicksFile {
-    map: Map,
+    map: Arc<Map>,
 }
 
 impl TicksFile {
@@ -102,7 +104,7 @@ impl TicksFile {
 
     pub(crate) fn new(map: Map) -> Result<TicksFile, TicksError> {
         check_header(&map)?;
-        Ok(TicksFile { map })
+        Ok(TicksFile { map: Arc::new(map) })
     }
 
     /// The rows, block by block, each checked before it is given. Ends after an error.
@@ -146,6 +148,15 @@ fn end_mark(bytes: &[u8]) -> Option<&EndMark> {
     EndMark::parse(&bytes[at..])
 }
 
+/// Where the rows of a sound block lie in a file, in bytes.
+pub(crate) type Place = Range<usize>;
+
+/// The rows at a place, which a [`Walk`] over these bytes gave.
+#[inline]
+pub(crate) fn rows(bytes: &[u8], place: Place) -> &[Tick] {
+    <[Tick]>::ref_from_bytes(&bytes[place]).expect("a place is one of whole rows")
+}
+
 /// The blocks of a file: slices of its rows.
 pub struct Blocks<'a> {
     bytes: &'a [u8],
@@ -171,7 +182,8 @@ impl<'a> Iterator for Blocks<'a> {
     type Item = Result<&'a [Tick], TicksError>;
 
     fn next(&mut self) -> Option<Result<&'a [Tick], TicksError>> {
-        self.walk.step(self.bytes).transpose()
+        let place = self.walk.step(self.bytes).transpose()?;
+        Some(place.map(|place| rows(self.bytes, place)))
     }
 }
 
@@ -197,18 +209,19 @@ impl Default for Walk {
 }
 
 impl Walk {
-    /// The rows of the next block; `None` at the end.
-    fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<Option<&'a [Tick]>, TicksError> {
+    /// Checks the next block and says where its rows lie; `None` at the end.
+    fn step(&mut self, bytes: &[u8]) -> Result<Option<Place>, TicksError> {
         if self.finished {
             return Ok(None);
         }
         let rest = &bytes[self.offset..];
         if let Some((header, rows)) = BlockHeader::parse(rest) {
             self.check_order(header.rows_before.get())?;
-            self.offset += RECORD_BYTES + size_of_val(rows);
+            let start = self.offset + RECORD_BYTES;
+            self.offset = start + size_of_val(rows);
             self.ticks += rows.len() as u64;
             self.said = header.said();
-            return Ok(Some(rows));
+            return Ok(Some(start..self.offset));
         }
         self.finished = true;
         self.said = Said::default();
@@ -269,46 +282,86 @@ impl Walk {
     }
 }
 
-/// The native file as one of the formats of [`Reader`](crate::Reader).
+/// The native file as one of the formats of [`Reader`](crate::Reader): its rows are not decoded
+/// but shown where they lie.
 pub(crate) struct TicksReader {
     file: TicksFile,
     walk: Walk,
-    kinds: [u64; 256],
+    /// Where the rows of the current block lie.
+    place: Place,
+    /// By kind, in lanes that do not wait for each other.
+    kinds: [[u64; 256]; LANES],
 }
+
+/// How many rows are counted side by side: neighbours are mostly of one kind, and a count has to
+/// wait until the one before it is written.
+const LANES: usize = 4;
 
 impl TicksReader {
     pub(crate) fn new(map: Map) -> Result<TicksReader, TicksError> {
         Ok(TicksReader {
             file: TicksFile::new(map)?,
             walk: Walk::default(),
-            kinds: [0; 256],
+            place: 0..0,
+            kinds: [[0; 256]; LANES],
         })
+    }
+
+    /// Goes on to the next block; after the last one there are no rows.
+    pub(crate) fn advance(&mut self) -> Result<(), ReadError> {
+        // Should the block be damaged, there are none either.
+        self.place = 0..0;
+        self.place = self.walk.step(&self.file.map)?.unwrap_or(0..0);
+        for some in rows(&self.file.map, self.place.clone()).chunks(LANES) {
+            for (row, kinds) in some.iter().zip(&mut self.kinds) {
+                kinds[usize::from(row.kind_code())] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of the current block.
+    #[inline]
+    pub(crate) fn rows(&self) -> &[Tick] {
+        rows(&self.file.map, self.place.clone())
+    }
+
+    /// The rows of the current block from `first` on, kept mapped for as long as they are wanted.
+    pub(crate) fn lend(&self, first: usize) -> Lent {
+        Lent {
+            map: Arc::clone(&self.file.map),
+            place: self.place.start + first * TICK_BYTES..self.place.end,
+        }
     }
 
     pub(crate) fn recorded(&self) -> Option<(u64, Digest)> {
         self.file.recorded()
     }
-}
 
-impl TickReader for TicksReader {
-    fn fill(&mut self, out: &mut Vec<Tick>) -> Result<(), ReadError> {
-        let rows = self.walk.step(&self.file.map)?.unwrap_or(&[]);
-        for row in rows {
-            self.kinds[usize::from(row.kind_code())] += 1;
-        }
-        out.extend_from_slice(rows);
-        Ok(())
+    pub(crate) fn tally(&self) -> Tally {
+        let kinds = std::array::from_fn(|kind| self.kinds.iter().map(|lane| lane[kind]).sum());
+        Tally::of_kinds(&kinds)
     }
 
-    fn tally(&self) -> Tally {
-        Tally::of_kinds(&self.kinds)
-    }
-
-    fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.walk.offset as u64
     }
 
-    fn notice(&self) -> Option<&Notice> {
+    pub(crate) fn notice(&self) -> Option<&Notice> {
         self.walk.notice.as_ref()
+    }
+}
+
+/// Rows of a block where they lie in the mapped file.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    map: Arc<Map>,
+    place: Place,
+}
+
+impl Lent {
+    #[inline]
+    pub(crate) fn rows(&self) -> &[Tick] {
+        rows(&self.map, self.place.clone())
     }
 }

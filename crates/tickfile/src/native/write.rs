@@ -8,7 +8,7 @@ use thiserror::Error;
 use tickcast_wire::{Digest, Tick};
 use zerocopy::IntoBytes;
 
-use super::layout::{BLOCK_ROWS, BlockHeader, EndMark, FileHeader, Said};
+use super::layout::{BlockHeader, EndMark, FULL_BLOCK_ROWS, FileHeader, Said};
 
 /// Why a tick file cannot be written on.
 #[derive(Debug, Error)]
@@ -71,7 +71,7 @@ pub struct Finished {
 /// Writes a `.ticks` file, a block at a time.
 ///
 /// A file is only ever appended to, so whatever stops the process leaves every block before it
-/// readable: at most the last 1,023 ticks that were not [flushed](TickWriter::flush) are lost.
+/// readable: at most the last 966 ticks that were not [flushed](TickWriter::flush) are lost.
 /// Dropped without [`finish`](TickWriter::finish), the file ends at its last block, without an end
 /// mark.
 #[must_use = "a file without finish() has no end mark"]
@@ -108,7 +108,7 @@ impl<W: Write> TickWriter<W> {
     pub fn new(out: W) -> Result<TickWriter<W>, WriteError> {
         let mut writer = TickWriter {
             out,
-            rows: Vec::with_capacity(BLOCK_ROWS),
+            rows: Vec::with_capacity(FULL_BLOCK_ROWS),
             written: 0,
             digest: Digest::default(),
             said: Said::default(),
@@ -124,7 +124,7 @@ impl<W: Write> TickWriter<W> {
     /// When a block is full and cannot be written.
     #[inline]
     pub fn write(&mut self, tick: &Tick) -> Result<(), WriteError> {
-        if self.rows.len() == BLOCK_ROWS {
+        if self.rows.len() == FULL_BLOCK_ROWS {
             self.flush()?;
         }
         self.rows.push(*tick);
@@ -137,10 +137,10 @@ impl<W: Write> TickWriter<W> {
     /// When a block is full and cannot be written.
     pub fn write_all(&mut self, mut ticks: &[Tick]) -> Result<(), WriteError> {
         while !ticks.is_empty() {
-            if self.rows.len() == BLOCK_ROWS {
+            if self.rows.len() == FULL_BLOCK_ROWS {
                 self.flush()?;
             }
-            let room = BLOCK_ROWS - self.rows.len();
+            let room = FULL_BLOCK_ROWS - self.rows.len();
             let (now, later) = ticks.split_at(room.min(ticks.len()));
             self.rows.extend_from_slice(now);
             ticks = later;
@@ -186,17 +186,51 @@ impl<W: Write> TickWriter<W> {
         }
         let rows = std::mem::take(&mut self.rows);
         let header = BlockHeader::of(&rows, self.written, self.said);
-        self.put(&[header.as_bytes(), rows.as_bytes()])?;
-        self.digest.update_all(&rows);
-        self.written += rows.len() as u64;
+        let mut digest = self.digest;
+        digest.update_all(&rows);
+        self.put_block(&header, &rows, digest)?;
         self.rows = rows;
         self.rows.clear();
+        Ok(())
+    }
+
+    /// Takes in blocks that were made before, with `rows` in them and these headers. `digest` is
+    /// that of the rows alone.
+    pub(crate) fn append(
+        &mut self,
+        headers: &[BlockHeader],
+        rows: &[Tick],
+        digest: Digest,
+    ) -> Result<(), WriteError> {
+        self.flush()?;
+        let after = digest.rebased(Digest::default(), self.digest, rows.len() as u64);
+        for (header, rows) in headers.iter().zip(rows.chunks(FULL_BLOCK_ROWS)) {
+            self.put_block(header, rows, after)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a block, after which (or after those that come with it) the file has this digest.
+    fn put_block(
+        &mut self,
+        header: &BlockHeader,
+        rows: &[Tick],
+        digest: Digest,
+    ) -> Result<(), WriteError> {
+        self.put(&[header.as_bytes(), rows.as_bytes()])?;
+        self.digest = digest;
+        self.written += rows.len() as u64;
         Ok(())
     }
 
     /// Ticks that are safely in the file.
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Ticks taken in so far, in the file or not.
+    pub(crate) fn taken(&self) -> u64 {
+        self.written + self.rows.len() as u64
     }
 
     /// Writes what is left, and the end mark.
