@@ -63,33 +63,33 @@ impl<T: AsRef<[Tick]> + Send + 'static> Source for InMemory<T> {
     }
 }
 
-/// Ticks in a chunk of [`Prefetched`]: four full batches.
-const CHUNK_TICKS: usize = 3_864;
+/// Chunks that [`Prefetched`] reads ahead: of 1,023 ticks each, the longest in a `.ticks` file, 4 MiB.
+const CHUNKS_AHEAD: usize = 64;
 
-/// Chunks of [`Prefetched`]: 62 thousand ticks, 4 MiB.
-const CHUNKS: usize = 16;
-
-/// How long the reading thread sleeps when every chunk is full.
-const FULL_SLEEP: Duration = Duration::from_micros(200);
+/// How long the reading thread sleeps when it is so far ahead.
+const AHEAD_SLEEP: Duration = Duration::from_micros(200);
 
 /// Why reading ahead ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the thread that reads the source ended without a result: it panicked")]
 pub struct ReaderPanicked;
 
-/// Ticks of an iterator, read ahead by a thread of their own (`tc-read`) into preallocated chunks,
-/// so that the send loop neither waits for a file nor allocates.
+/// Ticks of an iterator over chunks, read ahead by a thread of their own (`tc-read`): so the send
+/// loop neither waits for a file, nor pays for the checks of what is in it, nor allocates.
+///
+/// A chunk is whatever shows ticks: the rows of a mapped file where they lie, or a vector. It is
+/// handed over as it is, and goes back to the reading thread to be dropped.
 #[derive(Debug)]
-pub struct Prefetched {
-    shared: Arc<Shared>,
-    chunk: Vec<Tick>,
+pub struct Prefetched<C> {
+    shared: Arc<Shared<C>>,
+    chunk: Option<C>,
     taken: usize,
 }
 
 #[derive(Debug)]
-struct Shared {
-    full: ArrayQueue<Delivery>,
-    empty: ArrayQueue<Vec<Tick>>,
+struct Shared<C> {
+    full: ArrayQueue<Delivery<C>>,
+    used: ArrayQueue<C>,
     /// The reading thread is gone: what is in `full` now is all there will be.
     ended: AtomicBool,
     /// The source is no longer wanted.
@@ -97,55 +97,65 @@ struct Shared {
 }
 
 #[derive(Debug)]
-enum Delivery {
-    Chunk(Vec<Tick>),
+enum Delivery<C> {
+    Chunk(C),
     End,
     Failed(SourceError),
 }
 
-impl Prefetched {
-    /// Starts to read `ticks` ahead. The first error ends them, after all ticks before it.
+impl<C: AsRef<[Tick]> + Send + 'static> Prefetched<C> {
+    /// Starts to read `chunks` ahead. The first error ends them, after all chunks before it.
     ///
     /// # Errors
     /// [`ThreadError`] when the thread cannot be started.
-    pub fn start<I, E>(ticks: I) -> Result<Prefetched, ThreadError>
+    pub fn start<I, E>(chunks: I) -> Result<Prefetched<C>, ThreadError>
     where
-        I: IntoIterator<Item = Result<Tick, E>> + Send + 'static,
+        I: IntoIterator<Item = Result<C, E>> + Send + 'static,
         E: Into<SourceError>,
     {
-        // One place more than chunks, for the end.
         let shared = Arc::new(Shared {
-            full: ArrayQueue::new(CHUNKS + 1),
-            empty: ArrayQueue::new(CHUNKS + 1),
+            full: ArrayQueue::new(CHUNKS_AHEAD),
+            // All that are in `full`, and one in the hands of each thread.
+            used: ArrayQueue::new(CHUNKS_AHEAD + 2),
             ended: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
         });
-        for _ in 0..CHUNKS {
-            // There is room for all of them.
-            let _ = shared.empty.push(Vec::with_capacity(CHUNK_TICKS));
-        }
         let reader = EndOnDrop(Arc::clone(&shared));
-        spawn_named("tc-read", None, move || reader.0.read(ticks))?;
+        spawn_named("tc-read", None, move || reader.0.read(chunks))?;
         Ok(Prefetched {
             shared,
-            chunk: Vec::with_capacity(CHUNK_TICKS),
+            chunk: None,
             taken: 0,
         })
     }
 }
 
-impl Source for Prefetched {
+impl<C: AsRef<[Tick]> + Send + 'static> Prefetched<C> {
+    /// Goes on to the next chunk.
+    fn exchange(&mut self, next: C) {
+        self.taken = 0;
+        if let Some(used) = self.chunk.replace(next) {
+            // There is room for every chunk there is.
+            let _ = self.shared.used.push(used);
+        }
+    }
+
+    fn rest(&self) -> &[Tick] {
+        match &self.chunk {
+            Some(chunk) => &chunk.as_ref()[self.taken..],
+            None => &[],
+        }
+    }
+}
+
+impl<C: AsRef<[Tick]> + Send + 'static> Source for Prefetched<C> {
     fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
-        if self.taken == self.chunk.len() {
+        // A loop, since a chunk may be empty.
+        while self.rest().is_empty() {
             // Read before the queue: a thread that ended has put its last delivery there.
             let ended = self.shared.ended.load(Ordering::Acquire);
             match self.shared.full.pop() {
-                Some(Delivery::Chunk(chunk)) => {
-                    let used = std::mem::replace(&mut self.chunk, chunk);
-                    self.taken = 0;
-                    // There is room for every chunk there is.
-                    let _ = self.shared.empty.push(used);
-                }
+                Some(Delivery::Chunk(chunk)) => self.exchange(chunk),
                 Some(Delivery::End) => {
                     // Kept, for whoever asks again.
                     let _ = self.shared.full.push(Delivery::End);
@@ -156,7 +166,7 @@ impl Source for Prefetched {
                 None => return Ok(Supply::NotYet),
             }
         }
-        Ok(Supply::Ticks(&self.chunk[self.taken..]))
+        Ok(Supply::Ticks(self.rest()))
     }
 
     fn take(&mut self, count: usize) {
@@ -164,54 +174,46 @@ impl Source for Prefetched {
     }
 }
 
-impl Drop for Prefetched {
+impl<C> Drop for Prefetched<C> {
     fn drop(&mut self) {
         self.shared.abandoned.store(true, Ordering::Relaxed);
     }
 }
 
-impl Shared {
-    fn read<E: Into<SourceError>>(&self, ticks: impl IntoIterator<Item = Result<Tick, E>>) {
-        let mut ticks = ticks.into_iter();
-        let mut end = None;
-        while end.is_none() {
-            let Some(mut chunk) = self.empty_chunk() else {
-                return;
+impl<C> Shared<C> {
+    fn read<E: Into<SourceError>>(&self, chunks: impl IntoIterator<Item = Result<C, E>>) {
+        for chunk in chunks {
+            let (delivery, is_last) = match chunk {
+                Ok(chunk) => (Delivery::Chunk(chunk), false),
+                Err(error) => (Delivery::Failed(error.into()), true),
             };
-            while chunk.len() < CHUNK_TICKS && end.is_none() {
-                match ticks.next() {
-                    Some(Ok(tick)) => chunk.push(tick),
-                    Some(Err(error)) => end = Some(Delivery::Failed(error.into())),
-                    None => end = Some(Delivery::End),
-                }
-            }
-            // There is room for every chunk there is and the end.
-            if !chunk.is_empty() {
-                let _ = self.full.push(Delivery::Chunk(chunk));
+            if !self.deliver(delivery) || is_last {
+                return;
             }
         }
-        if let Some(end) = end {
-            let _ = self.full.push(end);
-        }
+        self.deliver(Delivery::End);
     }
 
-    /// An empty chunk, as soon as there is one; `None` when nobody wants more ticks.
-    fn empty_chunk(&self) -> Option<Vec<Tick>> {
+    /// Hands it over as soon as there is room; `false` when nobody wants it any more.
+    fn deliver(&self, mut delivery: Delivery<C>) -> bool {
         while !self.abandoned.load(Ordering::Relaxed) {
-            if let Some(mut chunk) = self.empty.pop() {
-                chunk.clear();
-                return Some(chunk);
+            while let Some(used) = self.used.pop() {
+                drop(used);
             }
-            std::thread::sleep(FULL_SLEEP);
+            match self.full.push(delivery) {
+                Ok(()) => return true,
+                Err(back) => delivery = back,
+            }
+            std::thread::sleep(AHEAD_SLEEP);
         }
-        None
+        false
     }
 }
 
 /// Says that the reading thread is gone, even if it panicked.
-struct EndOnDrop(Arc<Shared>);
+struct EndOnDrop<C>(Arc<Shared<C>>);
 
-impl Drop for EndOnDrop {
+impl<C> Drop for EndOnDrop<C> {
     fn drop(&mut self) {
         self.0.ended.store(true, Ordering::Release);
     }
@@ -260,10 +262,17 @@ mod tests {
         }
     }
 
+    /// So many ticks in chunks of so many.
+    fn chunks(n: u64, size: usize) -> Vec<Vec<Tick>> {
+        let ticks: Vec<Tick> = ticks(n).collect();
+        ticks.chunks(size).map(<[Tick]>::to_vec).collect()
+    }
+
     #[test]
-    fn all_of_an_iterator_through_many_chunks() {
-        for n in [0, 1, CHUNK_TICKS as u64, 200_001] {
-            let mut source = Prefetched::start(ticks(n).map(Ok::<_, io::Error>)).unwrap();
+    fn all_of_an_iterator_of_chunks() {
+        for (n, size) in [(0, 1), (1, 1), (5_000, 7), (200_001, 1_023)] {
+            let chunks = chunks(n, size).into_iter().map(Ok::<_, io::Error>);
+            let mut source = Prefetched::start(chunks).unwrap();
             let (read, error) = read(&mut source, 966);
             assert_eq!((read, error.is_none()), (n, true));
             assert!(matches!(source.peek(), Ok(Supply::End)));
@@ -271,8 +280,16 @@ mod tests {
     }
 
     #[test]
+    fn empty_chunks_are_no_end() {
+        let chunks = [vec![], chunks(3, 3).remove(0), vec![], vec![]];
+        let mut source = Prefetched::start(chunks.map(Ok::<_, io::Error>)).unwrap();
+        assert_eq!(read(&mut source, 2).0, 3);
+    }
+
+    #[test]
     fn an_error_comes_after_all_ticks_before_it() {
-        let failing = ticks(5000).map(Ok).chain([Err(io::Error::other("torn"))]);
+        let failing = chunks(5_000, 100).into_iter().map(Ok);
+        let failing = failing.chain([Err(io::Error::other("torn"))]);
         let mut source = Prefetched::start(failing).unwrap();
         let (read, error) = read(&mut source, 1000);
         assert_eq!((read, error.unwrap().to_string().as_str()), (5000, "torn"));
@@ -280,15 +297,49 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_not_an_endless_wait() {
-        let panicking = ticks(10).map(|tick| {
+        let panicking = chunks(10, 1).into_iter().map(|chunk| {
             assert!(
-                tick.ts_event() < 5,
+                chunk[0].ts_event() < 5,
                 "the reader of this test fails here on purpose"
             );
-            Ok::<_, io::Error>(tick)
+            Ok::<_, io::Error>(chunk)
         });
         let mut source = Prefetched::start(panicking).unwrap();
         let (_, error) = read(&mut source, 1000);
         assert!(error.unwrap().is::<ReaderPanicked>());
+    }
+
+    /// A chunk is lent, not copied, is dropped in the reading thread, and no more are read than may
+    /// be ahead.
+    #[test]
+    fn chunks_are_lent_and_go_back() {
+        struct Lent(Vec<Tick>, std::sync::mpsc::Sender<std::thread::ThreadId>);
+        impl AsRef<[Tick]> for Lent {
+            fn as_ref(&self) -> &[Tick] {
+                &self.0
+            }
+        }
+        impl Drop for Lent {
+            fn drop(&mut self) {
+                let _ = self.1.send(std::thread::current().id());
+            }
+        }
+        let (dropped, drops) = std::sync::mpsc::channel();
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let many = chunks(1_000, 1).into_iter().map(move |chunk| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, io::Error>(Lent(chunk, dropped.clone()))
+        });
+        let mut source = Prefetched::start(many).unwrap();
+        while source.shared.full.len() < CHUNKS_AHEAD {
+            std::thread::yield_now();
+        }
+        assert!(asked.load(Ordering::Relaxed) <= CHUNKS_AHEAD + 1);
+        assert_eq!(read(&mut source, 1).0, 1_000);
+        drop(source);
+        let here = std::thread::current().id();
+        let elsewhere = drops.iter().filter(|&thread| thread != here).count();
+        assert!(elsewhere >= 1_000 - 2 * (CHUNKS_AHEAD + 2), "{elsewhere}");
     }
 }

@@ -150,7 +150,7 @@ fn a_source_that_fails_ends_the_session_and_says_why() {
     let (socket, line_a) = line([239, 192, 91, 5]);
     let mut config = config(line_a);
     config.previous = Some(PREVIOUS);
-    let failing = ticks(500).into_iter().map(Ok);
+    let failing = std::iter::once(Ok(ticks(500)));
     let failing = failing.chain([Err(io::Error::other("torn file"))]);
     let source = Prefetched::start(failing).unwrap();
     let publisher = Publisher::start(config, source).unwrap();

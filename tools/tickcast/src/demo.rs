@@ -18,7 +18,7 @@ use tickcast_publisher::{
 use tickcast_subscriber::{
     Attached, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
 };
-use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_tickfile::{Chunk, Synthetic, SyntheticConfig};
 use tickcast_wire::Tick;
 
 use crate::deployment::{self, Deployment, Thread};
@@ -29,7 +29,7 @@ use crate::measure::Measure;
 use crate::proof::Alert;
 use crate::show::{self, BOLD};
 use crate::strategies::Checksum;
-use crate::{Outcome, progress};
+use crate::{Outcome, files, progress};
 
 use self::relay::{RecoveryFaults, Relay};
 
@@ -299,7 +299,7 @@ fn repeat(args: &DemoArgs) -> String {
 /// Where the ticks come from.
 enum Ticks {
     Made(Vec<Tick>),
-    Read(Prefetched),
+    Read(Prefetched<Chunk>),
 }
 
 struct Source {
@@ -310,9 +310,9 @@ struct Source {
 /// The source, and how many ticks it has if that is known; `None` when somebody asked to stop.
 fn source(args: &DemoArgs, interrupt: &Interrupt) -> anyhow::Result<Option<(Source, Option<u64>)>> {
     if let Some(path) = &args.input {
-        let reader = tickcast_tickfile::open(path)?;
+        let reader = files::open(path)?;
         let name = format!("{} ({})", path.display(), reader.format().name());
-        let ticks = Ticks::Read(Prefetched::start(reader)?);
+        let ticks = Ticks::Read(Prefetched::start(reader.into_chunks())?);
         return Ok(Some((Source { name, ticks }, None)));
     }
     let config = SyntheticConfig {

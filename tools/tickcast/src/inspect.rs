@@ -16,7 +16,7 @@ use self::recording::Recording;
 use crate::cli::InspectArgs;
 use crate::interrupt::Interrupt;
 use crate::show::BOLD;
-use crate::{Outcome, progress, show};
+use crate::{Outcome, files, progress, show};
 
 /// How many ticks lie between two looks at the progress and at Ctrl-C.
 const TICKS_PER_LOOK: u64 = 65_536;
@@ -121,7 +121,7 @@ fn busiest(instruments: &HashMap<u32, Instrument>) -> Vec<(u32, &Instrument)> {
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let mut reader = tickcast_tickfile::open(&args.file)?;
+    let mut reader = files::open(&args.file)?;
     info!(
         format = reader.format().name(),
         bytes = reader.size(),

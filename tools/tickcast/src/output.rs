@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use tempfile::TempPath;
-use tickcast_tickfile::{Finished, Format, WriteError, Writer};
+use tickcast_tickfile::{Finished, Format, Part, Preparer, WriteError, Writer};
 use tickcast_wire::Tick;
+
+use crate::show;
 
 /// The file that a command is to write, and the format that its name asks for.
 #[derive(Debug, Clone)]
@@ -52,10 +54,7 @@ impl Target {
                 self.path.display()
             );
         }
-        let folder = match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&self.path);
         if !folder.exists() {
             bail!(
                 "there is no folder {}; make it first, or name another file",
@@ -80,6 +79,32 @@ impl Target {
     }
 }
 
+/// The writer says what of the file stays readable; of this one nothing will be there.
+fn failed(target: &Target, error: WriteError) -> anyhow::Error {
+    let WriteError::Write { ticks, source } = error else {
+        return error.into();
+    };
+    let path = target.path.display();
+    let advice = match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room, or name a file on another disk"
+        }
+        _ => "",
+    };
+    anyhow!(
+        "{path} was not written, after {} ticks: {source}{advice}",
+        show::count(ticks)
+    )
+}
+
+/// The folder that a file of this name is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// A tick file that is being written, under a name of its own until it is whole. Dropped before
 /// [`finish`](Output::finish), nothing of it remains.
 pub struct Output<'a> {
@@ -95,9 +120,25 @@ impl Output<'_> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(&mut self, tick: &Tick) -> Result<(), WriteError> {
+    pub fn write(&mut self, tick: &Tick) -> anyhow::Result<()> {
         self.ticks += 1;
-        self.writer.write(&tick.with_seq(self.ticks))
+        let result = self.writer.write(&tick.with_seq(self.ticks));
+        result.map_err(|error| failed(self.target, error))
+    }
+
+    /// Prepares what [`append`](Output::append) takes, in other threads.
+    pub fn preparer(&self) -> Preparer {
+        self.writer.preparer()
+    }
+
+    /// Writes ticks that are numbered already.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn append(&mut self, part: &Part) -> anyhow::Result<()> {
+        self.ticks += part.ticks().len() as u64;
+        let result = self.writer.append(part);
+        result.map_err(|error| failed(self.target, error))
     }
 
     /// Ticks written so far.
@@ -110,7 +151,10 @@ impl Output<'_> {
     /// # Errors
     /// When it cannot be written, or a file of this name was made meanwhile.
     pub fn finish(self) -> anyhow::Result<Finished> {
-        let finished = self.writer.finish()?;
+        let finished = match self.writer.finish() {
+            Ok(finished) => finished,
+            Err(error) => return Err(failed(self.target, error)),
+        };
         // Whole on the disk before it has its name, should the machine go down right after.
         File::open(&self.part)?
             .sync_all()
@@ -124,6 +168,10 @@ impl Output<'_> {
         named.map_err(|error| error.error).with_context(|| {
             format!("cannot give the finished file its name {}", path.display())
         })?;
+        // And its name as well.
+        File::open(folder_of(path))?
+            .sync_all()
+            .context("cannot bring the name of the file to the disk")?;
         Ok(finished)
     }
 }

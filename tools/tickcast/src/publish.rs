@@ -23,7 +23,7 @@ use crate::feed::{LineArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, numbe
 use crate::interrupt::Interrupt;
 use crate::security::ServerArgs;
 use crate::show::{self, BOLD};
-use crate::{Outcome, progress};
+use crate::{Outcome, files, progress};
 
 const HELP: &str = "\
 Examples:
@@ -258,7 +258,7 @@ struct Report {
 /// Runs the command.
 pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
-    let reader = tickcast_tickfile::open(&args.file)?;
+    let reader = files::open(&args.file)?;
     let source = format!("{} ({})", args.file.display(), reader.format().name());
     let before = args.state.as_deref().map(read_state).transpose()?.flatten();
     let config = config(args, before)?;
@@ -276,7 +276,7 @@ pub fn run(args: &PublishArgs) -> anyhow::Result<Outcome> {
             },
         )?;
     }
-    let publisher = Publisher::start(config, Prefetched::start(reader)?)?;
+    let publisher = Publisher::start(config, Prefetched::start(reader.into_chunks())?)?;
     deployment.started(&[("send", publisher.send_buffers())])?;
     let session = publisher.session();
     let recovery = publisher.recovery_addr().unwrap_or(args.recovery);

@@ -1,0 +1,18 @@
+//! Tick files to read.
+
+use std::io;
+use std::path::Path;
+
+use tickcast_net::thread::spawn_named;
+use tickcast_tickfile::{OpenError, Reader};
+
+/// Opens a tick file. A gzipped one is unpacked by a thread of its own, `tc-unpack`.
+///
+/// # Errors
+/// When it cannot be opened, or the thread cannot be started.
+pub fn open(path: &Path) -> Result<Reader, OpenError> {
+    tickcast_tickfile::open_ahead(path, |unpacker| {
+        let started = spawn_named("tc-unpack", None, move || unpacker.run());
+        started.map(drop).map_err(io::Error::other)
+    })
+}
