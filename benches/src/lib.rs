@@ -2,9 +2,11 @@
 //! meter, and the lines from which `benches/run` makes the tables of `docs/performance.md`.
 
 mod figure;
+mod itch;
 mod turns;
 
 pub use figure::{Bound, Figure};
+pub use itch::write_itch;
 pub use tickcast_net::{Hiccups, hiccups};
 pub use turns::{Spread, control, in_turns, median, ratio};
 

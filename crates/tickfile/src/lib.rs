@@ -48,7 +48,7 @@ mod synthetic;
 mod writer;
 
 pub use chunks::{Chunk, Chunks};
-pub use csv::{CsvError, CsvWriter};
+pub use csv::{CsvError, CsvWriter, Lines, Split};
 pub use iex::{Found, IexError};
 pub use itch::{ItchError, ItchMessage, ItchMessages};
 pub use native::{

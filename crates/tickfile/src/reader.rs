@@ -10,7 +10,7 @@ use thiserror::Error;
 use tickcast_wire::{Digest, Kind, Tick};
 
 use crate::chunks::Chunks;
-use crate::csv::{CsvError, CsvReader};
+use crate::csv::{CsvError, CsvReader, Split};
 use crate::detect::{self, Detected};
 use crate::iex::{IexError, IexReader};
 use crate::itch::{ItchError, ItchReader};
@@ -385,6 +385,22 @@ impl Reader {
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.rest().len(), "consumed more than was there");
         self.at += count;
+    }
+
+    /// If lines of the file can be decoded in any order, as those of a CSV file: all of them, in
+    /// pieces. Their ticks are not part of the [`tally`](Reader::tally).
+    ///
+    /// # Panics
+    /// When ticks were read before.
+    pub fn split(&mut self) -> Option<Split<'_>> {
+        let is_new = self.decoded.is_empty() && !self.finished;
+        match &mut self.inner {
+            Inner::Csv(reader) => {
+                assert!(is_new, "a file that was read from is not split");
+                Some(reader.split())
+            }
+            _ => None,
+        }
     }
 
     /// The ticks as chunks that can be handed to another thread; see [`Chunk`].

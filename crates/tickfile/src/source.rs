@@ -146,6 +146,19 @@ impl Source {
         Ok(Source::gzip(Chunks::Ahead(chunks)))
     }
 
+    /// Bytes in memory, as if they had been unpacked.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Source {
+        Source {
+            input: Input::Gzip {
+                chunks: Chunks::Ended,
+                window: bytes,
+                at: 0,
+                position: 0,
+            },
+            offset: 0,
+        }
+    }
+
     fn plain(map: Map) -> Source {
         Source {
             input: Input::Plain { map, at: 0 },
@@ -269,6 +282,10 @@ impl LineLimit {
 
     pub(crate) fn position(&self) -> u64 {
         self.source.position()
+    }
+
+    pub(crate) fn source(&mut self) -> &mut Source {
+        &mut self.source
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use tickcast_tickfile::{CsvError, Format, ReadError, TickWriter, TicksFile, Writer, open};
+use tickcast_tickfile::{
+    BLOCK_ROWS, Chunk, CsvError, FULL_BLOCK_ROWS, Format, ReadError, TickWriter, TicksFile, Writer,
+    open,
+};
 use tickcast_wire::{
     Clear, Definition, Digest, Flags, Kind, NANOS_PER_UNIT, Quote, Side, Status, Symbol, Tick,
     Trade, TradeBreak, TradingState, UNDEFINED_PRICE, Venue,
@@ -96,9 +99,122 @@ proptest! {
         prop_assert_eq!(file.recorded(), Some((written.len() as u64, finished.digest)));
         let mut blocks = file.blocks();
         let rows: Vec<Tick> = blocks.by_ref().flat_map(|rows| rows.unwrap().to_vec()).collect();
-        prop_assert_eq!(rows, written);
+        prop_assert_eq!(&rows, &written);
         prop_assert_eq!(blocks.notice(), None);
+
+        let chunks: Vec<Chunk> = open(&path).unwrap().into_chunks().map(Result::unwrap).collect();
+        let lengths = chunks.iter().map(|chunk| chunk.as_ref().len());
+        prop_assert!(lengths.clone().all(|length| (1..=BLOCK_ROWS).contains(&length)));
+        let chunked: Vec<Tick> = chunks.iter().flat_map(AsRef::as_ref).copied().collect();
+        prop_assert_eq!(&chunked, &written);
+        let mut folded = Vec::new();
+        open(&path).unwrap().for_each(|tick| folded.push(tick.unwrap()));
+        prop_assert_eq!(&folded, &written);
     }
+
+    /// A file of parts is the file that one writer makes tick by tick, byte for byte.
+    #[test]
+    fn parts_make_the_same_file(
+        ticks in proptest::collection::vec(any_tick(), 1..40),
+        count in 0usize..9_000,
+        blocks_each in 1usize..4,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let ticks: Vec<Tick> = ticks.iter().copied().cycle().take(count).collect();
+        for extension in ["ticks", "csv"] {
+            let (one, parts) = (folder.path().join("one"), folder.path().join("parts"));
+            let [one, parts] = [one, parts].map(|path| path.with_extension(extension));
+            let digest = write(&one, &ticks);
+            let mut writer = Writer::create(&parts).unwrap();
+            let preparer = writer.preparer();
+            let mut before = 0;
+            for piece in ticks.chunks(blocks_each * FULL_BLOCK_ROWS) {
+                let part = preparer.part(piece.to_vec(), before);
+                prop_assert_eq!(part.ticks(), piece);
+                writer.append(&part).unwrap();
+                before += piece.len() as u64;
+            }
+            let finished = writer.finish().unwrap();
+            prop_assert_eq!((finished.ticks, finished.digest), (count as u64, digest));
+            prop_assert!(std::fs::read(one).unwrap() == std::fs::read(parts).unwrap());
+        }
+    }
+}
+
+/// The pieces of a CSV file, decoded one by one, give what its reader gives: ticks, then perhaps an
+/// error that names its line.
+#[test]
+fn pieces_of_csv_give_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    let (_, text) = golden();
+    let (header, lines) = text.split_once('\n').unwrap();
+    let many = lines.repeat(2_000);
+    assert!(many.len() > 2 * 256 * 1024, "several pieces");
+    let long = "1".repeat(300_000);
+    for (end, is_sound) in [
+        ("", true),
+        ("clear,0,1,17,0,10,0,,,,,,,,,,,,,,,,\n", true),
+        ("\n\r\n\n", true),
+        ("quote,0\n", false),
+        (long.as_str(), false),
+    ] {
+        for line_end in ["\n", "\r\n"] {
+            let text = format!("{header}\n{many}{end}{many}").replace('\n', line_end);
+            std::fs::write(&path, text).unwrap();
+            let mut expected = Vec::new();
+            let mut error = None;
+            for tick in open(&path).unwrap() {
+                match tick {
+                    Ok(tick) => expected.push(tick),
+                    Err(damage) => error = Some(damage),
+                }
+            }
+            assert_eq!(error.is_none(), is_sound, "{error:?}");
+            let mut reader = open(&path).unwrap();
+            let mut ticks = Vec::new();
+            let mut pieces = 0;
+            let found = reader.split().unwrap().find_map(|lines| {
+                pieces += 1;
+                lines.and_then(|lines| lines.decode(&mut ticks)).err()
+            });
+            assert!(ticks == expected && found == error, "{found:?} {error:?}");
+            assert!(pieces > 2);
+        }
+    }
+    let ticks = folder.path().join("a.ticks");
+    write(&ticks, &golden().0);
+    assert!(open(&ticks).unwrap().split().is_none());
+}
+
+#[test]
+#[should_panic(expected = "parts come in their order")]
+fn a_part_out_of_its_order_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(&folder.path().join("a.ticks")).unwrap();
+    let part = writer.preparer().part(golden().0, 7);
+    let _ = writer.append(&part);
+}
+
+/// An error comes after the slices before it, once, and then the file has ended.
+#[test]
+fn slices_before_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv");
+    let (ticks, text) = golden();
+    std::fs::write(&path, format!("{text}quote\n")).unwrap();
+    let mut reader = open(&path).unwrap();
+    assert_eq!(reader.peek().unwrap(), ticks);
+    reader.consume(2);
+    assert_eq!(reader.peek().unwrap(), &ticks[2..]);
+    reader.consume(ticks.len() - 2);
+    assert!(matches!(reader.peek(), Err(ReadError::Csv(_))));
+    assert_eq!(reader.peek(), Ok(&[][..]));
+
+    let mut chunks = open(&path).unwrap().into_chunks();
+    assert_eq!(chunks.next().unwrap().unwrap().as_ref(), ticks);
+    assert!(matches!(chunks.next(), Some(Err(ReadError::Csv(_)))));
+    assert!(chunks.next().is_none());
 }
 
 /// One tick of each kind, and the lines of `docs/tick-files.md`.

@@ -1,8 +1,10 @@
 //! `tickcast convert`: any readable tick file to `.ticks` or CSV.
 //!
-//! The input is decoded in one thread, gzip unpacked in another, the output's checks and text are
-//! made in as many as there are cores, and this one writes: what each has in hand is bounded, so
-//! that files may be larger than memory.
+//! The input is decoded in one thread (lines of a CSV file in as many as there are cores), gzip
+//! unpacked in another, the output's checks and text are made in as many as there are cores, and
+//! this one writes: what each has in hand is bounded, so that files may be larger than memory.
+
+mod pieces;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -11,21 +13,18 @@ use std::thread::scope;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use tickcast_net::thread::available_cores;
-use tickcast_tickfile::{FULL_BLOCK_ROWS, ReadError, Reader};
-use tickcast_wire::Tick;
+use tickcast_tickfile::{Part, Reader};
 use tracing::info;
 
+use self::pieces::{Batch, Damaged, Decoded, Piece, Pieces};
 use crate::cli::ConvertArgs;
 use crate::in_order::in_order;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::{Outcome, files, progress, show};
-
-/// How many ticks are prepared and written at a time: 242 KiB of them, so that handing them from
-/// thread to thread costs little.
-const PART_TICKS: usize = 4 * FULL_BLOCK_ROWS;
 
 /// What was done.
 #[derive(Serialize)]
@@ -90,77 +89,46 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<Outcome> {
 fn copy(reader: &mut Reader, output: &mut Output, interrupt: &Interrupt) -> anyhow::Result<bool> {
     let bar = progress::over_bytes("converting", reader.size());
     let preparer = output.preparer();
+    let workers = available_cores().len();
     let outcome = scope(|scope| {
-        let pieces = Pieces { reader, given: 0 };
-        let prepare = move |piece: Result<Piece, ReadError>| {
+        let prepare = move |piece: Result<Piece, Damaged>| {
             piece.map(|piece| (preparer.part(piece.ticks, piece.before), piece.position))
         };
-        let parts = in_order(scope, available_cores().len(), pieces, prepare)
-            .context("cannot start a thread")?;
-        for part in parts {
-            let (part, position) = part.with_context(|| {
-                let ticks = show::count(output.ticks());
-                format!("the input is damaged after {ticks} ticks, nothing was written")
-            })?;
-            output.append(&part)?;
-            bar.set_position(position);
-            if interrupt.is_set() {
-                return Ok(false);
+        let parts = match reader.split() {
+            Some(lines) => {
+                let batches = in_order(scope, workers, lines, Batch::of_lines)?;
+                in_order(scope, workers, Pieces::of(batches), prepare)?
             }
-        }
-        Ok(!interrupt.is_set())
+            None => in_order(scope, workers, Pieces::of(Decoded(reader)), prepare)?,
+        };
+        write(parts, output, &bar, interrupt)
     });
     bar.finish_and_clear();
     outcome
 }
 
-/// The ticks of a file in pieces of [`PART_TICKS`], numbered from 1.
-struct Pieces<'a> {
-    reader: &'a mut Reader,
-    given: u64,
-}
-
-struct Piece {
-    ticks: Vec<Tick>,
-    /// How many ticks come before it.
-    before: u64,
-    /// Bytes of the file that were read for it.
-    position: u64,
-}
-
-impl Iterator for Pieces<'_> {
-    type Item = Result<Piece, ReadError>;
-
-    /// Ticks before an error are not given: nothing is written then.
-    fn next(&mut self) -> Option<Result<Piece, ReadError>> {
-        let before = self.given;
-        let mut ticks = Vec::with_capacity(PART_TICKS);
-        while ticks.len() < PART_TICKS {
-            let next = match self.reader.peek() {
-                Ok(next) => next,
-                Err(error) => return Some(Err(error)),
-            };
-            let count = next.len().min(PART_TICKS - ticks.len());
-            if count == 0 {
-                break;
-            }
-            let numbers = self.given + 1..;
-            ticks.extend(
-                next[..count]
-                    .iter()
-                    .zip(numbers)
-                    .map(|(t, seq)| t.with_seq(seq)),
-            );
-            self.given += count as u64;
-            self.reader.consume(count);
+/// Writes parts, each with the position in the input that it comes from; `false` when somebody
+/// asked to stop before the end.
+fn write(
+    parts: impl Iterator<Item = Result<(Part, u64), Damaged>>,
+    output: &mut Output,
+    bar: &ProgressBar,
+    interrupt: &Interrupt,
+) -> anyhow::Result<bool> {
+    for part in parts {
+        let (part, position) = part.map_err(|Damaged { error, ticks }| {
+            let ticks = show::count(ticks);
+            anyhow::Error::from(error).context(format!(
+                "the input is damaged after {ticks} ticks, nothing was written"
+            ))
+        })?;
+        output.append(&part)?;
+        bar.set_position(position);
+        if interrupt.is_set() {
+            return Ok(false);
         }
-        let position = Reader::position(self.reader);
-        (!ticks.is_empty()).then_some(Ok(Piece {
-            ticks,
-            before,
-            position,
-        }))
     }
+    Ok(!interrupt.is_set())
 }
 
 /// Whether both names lead to one file.

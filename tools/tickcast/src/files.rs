@@ -16,3 +16,15 @@ pub fn open(path: &Path) -> Result<Reader, OpenError> {
         started.map(drop).map_err(io::Error::other)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tickcast_protocol::TICKS_PER_BATCH;
+    use tickcast_tickfile::FULL_BLOCK_ROWS;
+
+    /// A publisher sends a block that lies in a file as it is, all at once.
+    #[test]
+    fn a_full_block_is_a_full_batch() {
+        assert_eq!(FULL_BLOCK_ROWS, TICKS_PER_BATCH);
+    }
+}

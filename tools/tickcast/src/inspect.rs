@@ -18,9 +18,6 @@ use crate::interrupt::Interrupt;
 use crate::show::BOLD;
 use crate::{Outcome, files, progress, show};
 
-/// How many ticks lie between two looks at the progress and at Ctrl-C.
-const TICKS_PER_LOOK: u64 = 65_536;
-
 /// How many of the most active instruments are shown to people.
 const BUSIEST: usize = 5;
 
@@ -127,19 +124,19 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
         bytes = reader.size(),
         "opened"
     );
-    let Some(survey) = survey(&mut reader, &interrupt)
-        .with_context(|| format!("cannot read {} to its end", args.file.display()))?
-    else {
-        anstream::eprintln!("stopped before the end of {}", args.file.display());
-        return Ok(Outcome::Interrupted);
-    };
-    let Tally { messages, skipped } = reader.tally();
-    let is_venue = !matches!(reader.format(), Format::Ticks | Format::Csv);
+    let survey = survey(&mut reader, &interrupt)
+        .with_context(|| format!("cannot read {} to its end", args.file.display()))?;
     let recording = match reader.format() {
-        Format::Ticks => recording::read(&args.file)
+        Format::Ticks => recording::read(&args.file, || interrupt.is_set())
             .with_context(|| format!("{} is not sound", args.file.display()))?,
         _ => None,
     };
+    if interrupt.is_set() {
+        anstream::eprintln!("stopped before the end of {}", args.file.display());
+        return Ok(Outcome::Interrupted);
+    }
+    let Tally { messages, skipped } = reader.tally();
+    let is_venue = !matches!(reader.format(), Format::Ticks | Format::Csv);
     let report = Report {
         recording,
         format: reader.format().name(),
@@ -168,21 +165,22 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Takes in all ticks; `None` when somebody asked to stop before the end.
-fn survey(reader: &mut Reader, interrupt: &Interrupt) -> anyhow::Result<Option<Survey>> {
+/// Takes in all ticks, or those before somebody asks to stop.
+fn survey(reader: &mut Reader, interrupt: &Interrupt) -> anyhow::Result<Survey> {
     let bar = progress::over_bytes("reading", reader.size());
     let mut survey = Survey::default();
-    while let Some(tick) = reader.next() {
-        survey.take_in(&tick?);
-        if survey.ticks.is_multiple_of(TICKS_PER_LOOK) {
-            bar.set_position(Reader::position(reader));
-            if interrupt.is_set() {
-                return Ok(None);
-            }
+    while !interrupt.is_set() {
+        let ticks = reader.peek()?;
+        let count = ticks.len();
+        if count == 0 {
+            break;
         }
+        ticks.iter().for_each(|tick| survey.take_in(tick));
+        reader.consume(count);
+        bar.set_position(Reader::position(reader));
     }
     bar.finish_and_clear();
-    Ok(Some(survey))
+    Ok(survey)
 }
 
 fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {

@@ -4,7 +4,7 @@ mod cell;
 mod read;
 mod write;
 
-pub use read::CsvError;
+pub use read::{CsvError, Lines, Split};
 pub use write::CsvWriter;
 
 pub(crate) use read::CsvReader;

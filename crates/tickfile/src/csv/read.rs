@@ -54,26 +54,42 @@ pub enum CsvError {
 pub(crate) struct CsvReader {
     rows: csv::Reader<LineLimit>,
     record: ByteRecord,
+    /// Lines of the file before the first that is read.
+    lines_before: u64,
     kinds: [u64; 256],
 }
 
 impl CsvReader {
     /// A source that begins with the header line.
     pub(crate) fn new(source: Source) -> CsvReader {
+        CsvReader::over(source, true, 0)
+    }
+
+    fn over(source: Source, has_header: bool, lines_before: u64) -> CsvReader {
         CsvReader {
             // Cells that would need quotes are written in hexadecimal, so a line is a row and an
             // unclosed quote cannot swallow the rest of the file.
             rows: csv::ReaderBuilder::new()
                 .quoting(false)
                 .flexible(true)
+                .has_headers(has_header)
                 .from_reader(LineLimit::new(source, LINE_BYTES_MAX)),
             record: ByteRecord::new(),
+            lines_before,
             kinds: [0; 256],
         }
     }
 
+    /// Cuts what comes into pieces of whole lines. Nothing was read before.
+    pub(crate) fn split(&mut self) -> Split<'_> {
+        Split {
+            source: self.rows.get_mut().source(),
+            lines_before: 0,
+        }
+    }
+
     fn next(&mut self) -> Result<Option<Tick>, ReadError> {
-        let line = self.rows.position().line();
+        let line = self.lines_before + self.rows.position().line();
         match self.rows.read_byte_record(&mut self.record) {
             Ok(false) => return Ok(None),
             Ok(true) => {}
@@ -84,7 +100,8 @@ impl CsvReader {
                 });
             }
         }
-        let line = self.record.position().map_or(line, csv::Position::line);
+        let begins = self.record.position().map(csv::Position::line);
+        let line = begins.map_or(line, |begins| self.lines_before + begins);
         Ok(Some(Row::new(&self.record, line)?.tick()?))
     }
 }
@@ -109,6 +126,73 @@ impl TickReader for CsvReader {
 
     fn notice(&self) -> Option<&Notice> {
         None
+    }
+}
+
+/// About how many bytes a piece of lines has.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// The lines of a CSV file in pieces that can be decoded in several threads; see
+/// [`Reader::split`](crate::Reader::split).
+pub struct Split<'a> {
+    source: &'a mut Source,
+    lines_before: u64,
+}
+
+/// Some lines of a CSV file.
+pub struct Lines {
+    bytes: Vec<u8>,
+    lines_before: u64,
+    position: u64,
+}
+
+impl Iterator for Split<'_> {
+    type Item = Result<Lines, ReadError>;
+
+    fn next(&mut self) -> Option<Result<Lines, ReadError>> {
+        let window = match self.source.peek(PIECE_BYTES) {
+            Ok([]) => return None,
+            Ok(window) => &window[..window.len().min(PIECE_BYTES)],
+            Err(error) => return Some(Err(error)),
+        };
+        let ends = window.iter().rposition(|&byte| byte == b'\n');
+        let whole = match ends {
+            // More comes after it.
+            Some(last) if window.len() == PIECE_BYTES => last + 1,
+            // The end of the file, or a line far beyond the limit.
+            _ => window.len(),
+        };
+        let bytes = window[..whole].to_vec();
+        let lines_before = self.lines_before;
+        self.lines_before += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.source.consume(whole);
+        Some(Ok(Lines {
+            bytes,
+            lines_before,
+            position: self.source.position(),
+        }))
+    }
+}
+
+impl Lines {
+    /// Bytes of the file, as it lies on the disk, that were read for it and what comes before.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Appends its ticks to `ticks`, those before an error too.
+    ///
+    /// # Errors
+    /// As the reader of the file would give them.
+    pub fn decode(self, ticks: &mut Vec<Tick>) -> Result<(), ReadError> {
+        let has_header = self.lines_before == 0;
+        let source = Source::of_bytes(self.bytes);
+        let mut reader = CsvReader::over(source, has_header, self.lines_before);
+        while let Some(tick) = reader.next()? {
+            ticks.push(tick);
+        }
+        Ok(())
     }
 }
 

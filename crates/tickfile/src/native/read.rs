@@ -116,6 +116,12 @@ impl TicksFile {
         }
     }
 
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// Count and digest of the ticks, as the writer recorded them when it closed the file; `None`
     /// when it did not.
     #[must_use]
@@ -168,6 +174,12 @@ impl Blocks<'_> {
     #[must_use]
     pub fn notice(&self) -> Option<&Notice> {
         self.walk.notice.as_ref()
+    }
+
+    /// Bytes of the file that the rows given so far and what comes before them take.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.walk.offset as u64
     }
 
     /// What the publisher of a recorded stream had said last when the rows given last were

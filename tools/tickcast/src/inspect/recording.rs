@@ -8,6 +8,7 @@ use tickcast_subscriber::{Checkpoint, Verifier};
 use tickcast_tickfile::{Said, TicksFile};
 use tickcast_wire::{Digest, Flags, Tick};
 
+use crate::progress;
 use crate::proof::Shown;
 
 /// A recorded stream.
@@ -19,20 +20,26 @@ pub(super) struct Recording {
     pub(super) proof: Shown,
 }
 
-/// Reads the file again; `None` if it holds no recorded stream.
+/// Reads the file again; `None` if it holds no recorded stream, or `stop` says so before the end.
 ///
 /// # Errors
 /// When it cannot be read, or its rows have not the digest in its end mark.
-pub(super) fn read(path: &Path) -> anyhow::Result<Option<Recording>> {
+pub(super) fn read(path: &Path, stop: impl Fn() -> bool) -> anyhow::Result<Option<Recording>> {
     let file = TicksFile::open(path)?;
     let mut reading = Reading::default();
     let mut rows_digest = Digest::default();
     let mut blocks = file.blocks();
+    let bar = progress::over_bytes("proving", file.size());
     while let Some(rows) = blocks.next() {
         let rows = rows?;
         rows_digest.update_all(rows);
         reading.take(rows, blocks.said());
+        bar.set_position(blocks.position());
+        if stop() {
+            return Ok(None);
+        }
     }
+    bar.finish_and_clear();
     if let Some((_, digest)) = file.recorded()
         && digest != rows_digest
     {
@@ -137,7 +144,7 @@ mod tests {
         } else {
             writer.flush().unwrap();
         }
-        read(&path).unwrap().expect("a recorded stream")
+        read(&path, || false).unwrap().expect("a recorded stream")
     }
 
     fn write(writer: &mut TickWriter, seqs: std::ops::RangeInclusive<u64>) {
@@ -259,6 +266,6 @@ mod tests {
         let mut writer = TickWriter::create(&path).unwrap();
         write(&mut writer, 1..=10);
         writer.finish().unwrap();
-        assert!(read(&path).unwrap().is_none());
+        assert!(read(&path, || false).unwrap().is_none());
     }
 }

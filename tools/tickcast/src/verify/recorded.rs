@@ -5,6 +5,7 @@ use tickcast_tickfile::{Said, TicksFile};
 use tickcast_wire::{Flags, Tick};
 
 use crate::interrupt::Interrupt;
+use crate::progress;
 
 /// A recording, session by session.
 #[derive(Debug, Default)]
@@ -43,12 +44,15 @@ impl Recorded {
     pub fn read(file: &TicksFile, interrupt: &Interrupt) -> anyhow::Result<Recorded> {
         let mut recorded = Recorded::default();
         let mut blocks = file.blocks();
+        let bar = progress::over_bytes("reading", file.size());
         while let Some(rows) = blocks.next() {
             recorded.take(rows?, blocks.said());
+            bar.set_position(blocks.position());
             if interrupt.is_set() {
                 bail!("stopped");
             }
         }
+        bar.finish_and_clear();
         recorded.take(&[], blocks.said());
         recorded.notices = blocks.notice().iter().map(ToString::to_string).collect();
         recorded.sessions.retain(|of| of.ticks > 0);

@@ -1,6 +1,14 @@
 //! `tickcast convert`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use tickcast_tickfile::Writer;
 
 use crate::{fails, json, market, names, stderr, stdout, text, tickcast};
 
@@ -103,13 +111,193 @@ fn a_failure_leaves_nothing_behind() {
     assert_eq!(names(folder.path()), ["first.ticks"]);
 }
 
+/// What one writer makes tick by tick is the measure, whatever the format and however many cores.
+#[test]
+fn the_output_is_that_of_one_thread_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    let path = inside("market.ticks");
+    json(&["generate", text(&path), "--ticks", "40000"]);
+    json(&["convert", text(&path), text(&inside("market.csv"))]);
+    gzip(&inside("market.csv"), &inside("market.csv.gz"), 1);
+    let mut itch = Vec::new();
+    (1..=20_000).for_each(|number| itch.extend_from_slice(&trade(number)));
+    fs::write(inside("trades.itch"), itch).unwrap();
+
+    for input in ["market.ticks", "market.csv", "market.csv.gz", "trades.itch"] {
+        for extension in ["ticks", "csv"] {
+            let input = inside(input);
+            let expected = inside("expected").with_extension(extension);
+            let mut writer = Writer::create(&expected).unwrap();
+            for (tick, seq) in tickcast_tickfile::open(&input).unwrap().zip(1..) {
+                writer.write(&tick.unwrap().with_seq(seq)).unwrap();
+            }
+            let finished = writer.finish().unwrap();
+            for cores in ["0", "0-1023"] {
+                let output = inside("output").with_extension(extension);
+                let ran = Command::new("taskset")
+                    .args(["-c", cores])
+                    .arg(assert_cmd::cargo::cargo_bin!("tickcast"))
+                    .args(["convert", text(&input), text(&output), "--json"])
+                    .output()
+                    .unwrap();
+                assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+                let report: Value = serde_json::from_str(stdout(&ran)).unwrap();
+                assert_eq!(report["ticks"], finished.ticks);
+                assert_eq!(report["digest"], finished.digest.to_string());
+                let bytes = fs::read(&output).unwrap();
+                assert_eq!(report["output_bytes"], bytes.len());
+                assert_eq!(report["input_bytes"], input.metadata().unwrap().len());
+                assert!(
+                    bytes == fs::read(&expected).unwrap(),
+                    "{input:?} {output:?}"
+                );
+                fs::remove_file(output).unwrap();
+            }
+            fs::remove_file(expected).unwrap();
+        }
+    }
+}
+
+/// Each file is larger than all memory that the program may have, stacks of its threads included;
+/// what is mapped from files is not part of that.
+#[test]
+fn files_may_be_larger_than_memory() {
+    const MEMORY_KIB: u64 = 40 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |name: &str| text(&folder.path().join(name)).to_owned();
+    let trades: Vec<u8> = (1..=100_000).flat_map(trade).collect();
+    fs::write(inside("trades.itch"), trades).unwrap();
+    gzip(
+        inside("trades.itch").as_ref(),
+        inside("trades.gz").as_ref(),
+        9,
+    );
+    for (input, output, at_least) in [
+        ("trades.gz", "a.ticks", 900_000 * 64),
+        ("a.ticks", "b.csv", 900_000 * 48),
+        ("b.csv", "c.ticks", 900_000 * 64),
+    ] {
+        let limited = format!("ulimit -d {MEMORY_KIB}; exec \"$0\" \"$@\"");
+        let ran = Command::new("sh")
+            .args(["-c", &limited])
+            .arg(assert_cmd::cargo::cargo_bin!("tickcast"))
+            .args(["convert", &inside(input), &inside(output)])
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{input}: {}", stderr(&ran));
+        let length = fs::metadata(inside(output)).unwrap().len();
+        assert!(length >= at_least && length > MEMORY_KIB * 1024, "{length}");
+    }
+    assert!(fs::read(inside("a.ticks")).unwrap() == fs::read(inside("c.ticks")).unwrap());
+}
+
+/// More than can be converted before the signal comes, which is sent when the file under work
+/// shows that the command is under way.
+#[test]
+fn a_signal_leaves_nothing_behind() {
+    for (signal, code) in [("INT", Some(130)), ("TERM", Some(130)), ("KILL", None)] {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = |name: &str| text(&folder.path().join(name)).to_owned();
+        let trades: Vec<u8> = (1..=100_000).flat_map(trade).collect();
+        fs::write(inside("trades.itch"), trades).unwrap();
+        gzip(
+            inside("trades.itch").as_ref(),
+            inside("endless.gz").as_ref(),
+            2_000,
+        );
+        fs::remove_file(inside("trades.itch")).unwrap();
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("tickcast"))
+            .args(["convert", &inside("endless.gz"), &inside("out.csv")])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while names(folder.path()).len() < 2 {
+            std::thread::yield_now();
+        }
+        let kill = format!("kill -{signal} {}", child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let status = child.wait().unwrap();
+        let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(status.code(), code, "{said}");
+        if code.is_some() {
+            assert!(said.contains("out.csv was not written"), "{said}");
+            assert_eq!(names(folder.path()), ["endless.gz"]);
+        } else {
+            // What is killed cannot clean up; its part has a name that is plain to see.
+            assert!(!Path::new(&inside("out.csv")).exists());
+            let names = names(folder.path());
+            assert!(names[0].starts_with(".tickcast-") && names[0].ends_with(".part.csv"));
+        }
+    }
+}
+
+/// A small disk, in a mount namespace of its own.
+#[test]
+fn a_full_disk_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let market = folder.path().join("market.ticks");
+    json(&["generate", text(&market), "--ticks", "40000"]);
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let script = "mount -t tmpfs -o size=1m none \"$2\" || exit 77
+        \"$0\" convert \"$1\" \"$2/out.ticks\"; code=$?; ls -A \"$2\"; exit $code";
+    let ran = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .arg(assert_cmd::cargo::cargo_bin!("tickcast"))
+        .args([text(&market), text(&disk)])
+        .output();
+    let Ok(ran) = ran.as_ref().map_err(|_| ()) else {
+        println!("skipped: there is no unshare");
+        return;
+    };
+    if ran.status.code() == Some(77) || stderr(ran).contains("unshare failed") {
+        println!("skipped: mounting needs root: {}", stderr(ran));
+        return;
+    }
+    assert_eq!(ran.status.code(), Some(1), "{}", stderr(ran));
+    for word in [
+        "No space left on device",
+        "make room",
+        "out.ticks was not written",
+    ] {
+        assert!(stderr(ran).contains(word), "{word}: {}", stderr(ran));
+    }
+    assert_eq!(stdout(ran), "", "nothing is left on the disk");
+}
+
+/// A gzip file with the same content so many times, as members one after the other.
+fn gzip(from: &Path, to: &Path, times: usize) {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&fs::read(from).unwrap()).unwrap();
+    let member = encoder.finish().unwrap();
+    let mut file = File::create(to).unwrap();
+    (0..times).for_each(|_| file.write_all(&member).unwrap());
+}
+
+/// An ITCH trade outside the book, which needs no order before it, with its length.
+fn trade(number: u64) -> Vec<u8> {
+    let mut message = vec![0, 44, b'P', 0, 7, 0, 0];
+    message.extend_from_slice(&(34_200_000_000_000 + number).to_be_bytes()[2..]);
+    message.extend_from_slice(&[0; 8]);
+    message.extend_from_slice(b"B\0\0\0\x64ZVZZT   \0\x0f\x42\x40");
+    message.extend_from_slice(&number.to_be_bytes());
+    message
+}
+
 /// The limit of 64 blocks stands in for a full disk: writes fail, with the signal ignored.
 #[test]
 fn a_full_disk_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let first = market(folder.path(), "first.ticks");
     for name in ["out.ticks", "out.csv"] {
-        let output = std::process::Command::new("sh")
+        let output = Command::new("sh")
             .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
             .arg(assert_cmd::cargo::cargo_bin!("tickcast"))
             .args(["convert", &first, text(&folder.path().join(name))])
@@ -147,6 +335,6 @@ fn new_files_have_the_permissions_of_new_files() {
     let first = market(folder.path(), "first.ticks");
     let usual = folder.path().join("usual");
     fs::write(&usual, b"").unwrap();
-    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(first.as_ref()), mode(&usual));
 }
