@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tickcast_net::thread::available_cores;
-use tickcast_tickfile::{Part, Reader};
+use tickcast_tickfile::{Format, Part, Reader};
 use tracing::info;
 
 use self::pieces::{Batch, Damaged, Decoded, Piece, Pieces};
@@ -94,12 +94,13 @@ fn copy(reader: &mut Reader, output: &mut Output, interrupt: &Interrupt) -> anyh
         let prepare = move |piece: Result<Piece, Damaged>| {
             piece.map(|piece| (preparer.part(piece.ticks, piece.before), piece.position))
         };
-        let parts = match reader.split() {
-            Some(lines) => {
+        let parts = match reader.format() {
+            Format::Csv => {
+                let lines = reader.split().into_iter().flatten();
                 let batches = in_order(scope, workers, lines, Batch::of_lines)?;
                 in_order(scope, workers, Pieces::of(batches), prepare)?
             }
-            None => in_order(scope, workers, Pieces::of(Decoded(reader)), prepare)?,
+            _ => in_order(scope, workers, Pieces::of(Decoded(reader)), prepare)?,
         };
         write(parts, output, &bar, interrupt)
     });
