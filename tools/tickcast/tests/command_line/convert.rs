@@ -1,7 +1,7 @@
 //! `tickcast convert`.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -234,6 +234,41 @@ fn a_signal_leaves_nothing_behind() {
             assert!(!Path::new(&inside("out.csv")).exists());
             let names = names(folder.path());
             assert!(names[0].starts_with(".tickcast-") && names[0].ends_with(".part.csv"));
+        }
+    }
+}
+
+/// Without a terminal nothing is drawn, as `people_are_told_what_was_written` sees.
+#[test]
+fn progress_is_shown_on_a_terminal() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let folder = tempfile::tempdir().unwrap();
+    let first = market(folder.path(), "first.ticks");
+    let csv = text(&folder.path().join("second.csv")).to_owned();
+    for (arguments, word) in [
+        (vec!["convert", &first, &csv], "converting ["),
+        (vec!["inspect", &csv], "reading ["),
+    ] {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let other_end = File::options().write(true).open(name.to_str().unwrap());
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin!("tickcast"))
+            .args(arguments)
+            .env("TERM", "xterm")
+            .stdout(Stdio::null())
+            .stderr(other_end.unwrap())
+            .spawn()
+            .unwrap();
+        // Reading fails when the last process has closed its end.
+        let mut drawn = Vec::new();
+        let _ = File::from(terminal).read_to_end(&mut drawn);
+        assert!(child.wait().unwrap().success());
+        let drawn = String::from_utf8_lossy(&drawn);
+        for word in [word, " of ", "/s", "to go"] {
+            assert!(drawn.contains(word), "{word}: {drawn:?}");
         }
     }
 }
