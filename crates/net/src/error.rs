@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use crate::Group;
+use crate::{FrameError, Group};
 
 /// An error number of the operating system. Small and comparable, and making one allocates nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,6 +238,9 @@ pub enum ReceiveError {
     /// The interface went down (ENETDOWN, ENETUNREACH, EHOSTUNREACH).
     #[error("the network is down: {0}")]
     NetworkDown(OsError),
+    /// What came by AF_XDP is not a sound datagram of the groups.
+    #[error("a frame was refused: {0}")]
+    Frame(#[from] FrameError),
     /// Anything else.
     #[error("the receive failed: {0}")]
     Os(OsError),

@@ -45,7 +45,10 @@ mod memory;
 mod receiver;
 mod sender;
 mod sys;
+#[cfg(feature = "xdp")]
+mod sys_xdp;
 pub mod thread;
+mod xdp;
 
 pub use error::{
     GroupError, InterfaceError, LockError, NetError, OsError, ReceiveError, SendError, ThreadError,
@@ -61,6 +64,7 @@ pub use receiver::{
     wait,
 };
 pub use sender::{DEFAULT_SEND_BUFFER, MAX_SEGMENTS, MAX_SEND_BYTES, MulticastSender, SendConfig};
+pub use xdp::{FrameError, XdpDrops, XdpError, XdpMode, XdpReceiver};
 
 /// A socket buffer size: what was asked for and what the kernel gave, in bytes.
 ///

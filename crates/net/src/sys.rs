@@ -1,4 +1,4 @@
-//! The system calls that no safe crate offers: the one file with `unsafe` in it.
+//! The system calls that no safe crate offers. Here stands `unsafe`, and in `sys_xdp.rs`.
 
 #![allow(unsafe_code)]
 
