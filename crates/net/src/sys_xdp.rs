@@ -144,11 +144,44 @@ pub(crate) fn attach(
     Ok(owned(result?))
 }
 
+/// Lets the kernel run a program on a frame of 14 bytes or more, and gives what it returns.
+#[cfg(test)]
+pub(crate) fn try_program(program: BorrowedFd<'_>, frame: &[u8]) -> Result<u32, OsError> {
+    const BPF_PROG_TEST_RUN: c_int = 10;
+    #[repr(C)]
+    struct TestRun {
+        program: u32,
+        result: u32,
+        size: u32,
+        size_out: u32,
+        data: u64,
+        data_out: u64,
+        repeat: u32,
+        duration: u32,
+    }
+    let attribute = TestRun {
+        program: program.as_raw_fd() as u32,
+        result: 0,
+        size: frame.len() as u32,
+        size_out: 0,
+        data: frame.as_ptr() as u64,
+        data_out: 0,
+        repeat: 1,
+        duration: 0,
+    };
+    let attribute = std::cell::UnsafeCell::new(attribute);
+    // SAFETY: `data` points to `size` bytes, which outlive the call and are only read; nothing else
+    // is asked for. The kernel writes its results into the attribute, which is in a cell for that.
+    unsafe { bpf(BPF_PROG_TEST_RUN, &attribute) }?;
+    Ok(attribute.into_inner().result)
+}
+
 /// bpf(2).
 ///
 /// # Safety
 /// `T` has the layout of `union bpf_attr` for this command, as far as it goes, and the pointers in
-/// it lead to memory of which the kernel may read (and only reads) what the command says.
+/// it lead to memory of which the kernel may read (and only reads) what the command says. If the
+/// command writes to the attribute, `T` is a cell.
 unsafe fn bpf<T>(command: c_int, attribute: &T) -> Result<c_int, OsError> {
     // SAFETY: `attribute` is readable for its size and live during the call; the rest is the
     // caller's promise. The kernel takes bytes that `T` is short of as zero.

@@ -82,4 +82,4 @@ fn sum(header: &[u8; 20]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

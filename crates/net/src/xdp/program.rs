@@ -180,3 +180,6 @@ impl Assembler {
         self.instructions
     }
 }
+
+#[cfg(test)]
+mod tests;

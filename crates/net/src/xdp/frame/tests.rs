@@ -10,7 +10,7 @@ use crate::FrameError;
 
 /// `hello` from 10.77.0.1:40000 to 239.192.7.1:14001, filled up to the 60 bytes of the shortest
 /// frame.
-const GOLDEN: [u8; 60] = [
+pub(in crate::xdp) const GOLDEN: [u8; 60] = [
     0x01, 0x00, 0x5e, 0x40, 0x07, 0x01, 0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x08,
     0x00, // Ethernet
     0x45, 0x00, 0x00, 0x21, 0x12, 0x34, 0x40, 0x00, 0x01, 0x11, // length 33, TTL 1, UDP
@@ -34,13 +34,13 @@ fn hello() -> Datagram<'static> {
 }
 
 /// The golden frame with a tag of this priority and network.
-fn tagged(tag: u16) -> Vec<u8> {
+pub(in crate::xdp) fn tagged(tag: u16) -> Vec<u8> {
     let tag = [&[0x81, 0x00][..], &tag.to_be_bytes()].concat();
     [&GOLDEN[..12], &tag, &GOLDEN[12..]].concat()
 }
 
 /// The golden frame with these bytes at an offset, and the IP header's checksum made to fit.
-fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
+pub(in crate::xdp) fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut frame = GOLDEN.to_vec();
     frame[at..at + bytes.len()].copy_from_slice(bytes);
     frame[24..26].fill(0);
