@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tickcast_net::{NetError, ThreadError};
+use tickcast_net::{NetError, ThreadError, XdpError};
 use tickcast_wire::ReplyStatus;
 
 use crate::connection::reason;
@@ -14,6 +14,9 @@ pub enum StartError {
     /// A line cannot be opened.
     #[error("cannot listen to a line: {0}")]
     Line(#[from] NetError),
+    /// A line cannot be opened by AF_XDP, and that was insisted on.
+    #[error("no AF_XDP: {0}")]
+    Xdp(#[from] XdpError),
     /// A thread cannot be started or pinned.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] ThreadError),

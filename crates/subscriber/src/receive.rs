@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_queue::ArrayQueue;
 use tickcast_latency::{Recorder, Stage};
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
-use tickcast_net::{Idler, MulticastReceiver, wait};
+use tickcast_net::{Idler, wait};
 use tickcast_protocol::{Alarm, Arbiter, Checkpoint, Line, Loss, Provenance, Recovered, Sink};
 use tickcast_queue::Producer;
 use tickcast_wire::{PacketHeader, PreviousSession, Tick};
@@ -15,6 +15,7 @@ use zerocopy::FromBytes;
 
 use crate::event::{Event, Incomplete, Origin, SessionStart, Stamps};
 use crate::faults::FaultInjector;
+use crate::inlet::Inlet;
 use crate::mark::{Mark, Seal, What};
 use crate::reader::TICKS_PER_MARK;
 use crate::recovery::RecoveryLink;
@@ -69,14 +70,12 @@ impl Shared {
 /// One line, with what is done to it on purpose.
 pub(crate) struct LineInput {
     pub(crate) line: Line,
-    pub(crate) receiver: MulticastReceiver,
     pub(crate) faults: FaultInjector,
-    /// What the kernel had dropped before the last datagrams.
-    pub(crate) kernel_dropped: u64,
 }
 
 /// The receive thread's state.
 pub(crate) struct ReceiveLoop {
+    pub(crate) inlets: Vec<Inlet>,
     pub(crate) lines: Vec<LineInput>,
     pub(crate) arbiter: Arbiter,
     pub(crate) output: Output,
@@ -93,8 +92,9 @@ impl ReceiveLoop {
         while !shared.stop.load(Ordering::Relaxed) {
             let did_work = self.step();
             let (lines, arbiter, recovery) = (&self.lines, &self.arbiter, &self.recovery);
+            let inlets = &self.inlets;
             self.idler.wait(did_work, || {
-                park(lines, patience(lines, arbiter, recovery.as_ref()));
+                park(inlets, patience(lines, arbiter, recovery.as_ref()));
             });
         }
         self.publish_stats(monotonic_ns());
@@ -105,8 +105,11 @@ impl ReceiveLoop {
     #[inline]
     fn step(&mut self) -> bool {
         let mut did_work = false;
+        for inlet in &mut self.inlets {
+            let (lines, arbiter) = (&mut self.lines, &mut self.arbiter);
+            did_work |= receive(inlet, lines, arbiter, &mut self.output, &mut self.stats);
+        }
         for input in &mut self.lines {
-            did_work |= receive(input, &mut self.arbiter, &mut self.output, &mut self.stats);
             did_work |= release_held(input, &mut self.arbiter, &mut self.output);
         }
         let now = monotonic_ns();
@@ -154,12 +157,14 @@ impl ReceiveLoop {
         self.stats.next_seq = self.arbiter.next_seq();
         self.stats.held = self.arbiter.held() as u64;
         self.stats.ended = self.output.shared.end_line.load(Ordering::Relaxed) != RUNNING;
-        for input in &mut self.lines {
-            let line = input.line as usize;
-            self.stats.faults[line] = input.faults.counters();
+        for input in &self.lines {
+            self.stats.faults[input.line as usize] = input.faults.counters();
+        }
+        for inlet in &mut self.inlets {
             // Also counts what was dropped without a datagram after it.
-            if let Ok(dropped) = input.receiver.dropped() {
-                self.stats.kernel_dropped[line] = dropped;
+            if let Ok(dropped) = inlet.ask_for_drops() {
+                let line = self.lines[inlet.lines.start].line;
+                self.stats.kernel_dropped[line as usize] = dropped;
             }
         }
         if let Some(link) = &self.recovery {
@@ -170,29 +175,34 @@ impl ReceiveLoop {
     }
 }
 
-/// Takes in one receive call's worth of one line; false if nothing was there.
+/// Takes in one receive call's worth; false if nothing was there.
 #[inline]
 fn receive(
-    input: &mut LineInput,
+    inlet: &mut Inlet,
+    lines: &mut [LineInput],
     arbiter: &mut Arbiter,
     output: &mut Output,
     stats: &mut Stats,
 ) -> bool {
-    let line = input.line;
-    let datagrams = match input.receiver.receive() {
-        Ok(Some(datagrams)) => datagrams,
+    let (own, dropped_before) = (inlet.lines.clone(), inlet.dropped);
+    let (at, datagrams) = match inlet.receive() {
+        Ok(Some(received)) => received,
         Ok(None) => return false,
         Err(_) => {
-            stats.receive_errors[line as usize] += 1;
+            stats.receive_errors[lines[own.start].line as usize] += 1;
             return false;
         }
     };
     let (read, now) = (realtime_ns(), monotonic_ns());
-    stats.cut_off[line as usize] += u64::from(datagrams.truncated);
-    if datagrams.dropped > input.kernel_dropped {
-        input.kernel_dropped = datagrams.dropped;
-        arbiter.handle_overflow(line);
+    let dropped = datagrams.dropped;
+    if dropped > dropped_before {
+        for input in &lines[own] {
+            arbiter.handle_overflow(input.line);
+        }
     }
+    let input = &mut lines[at];
+    let line = input.line;
+    stats.cut_off[line as usize] += u64::from(datagrams.truncated);
     let kernel = datagrams.ts_kernel.unwrap_or(0);
     if datagrams.bytes.is_empty() {
         arbiter.handle_datagram(line, &[], now, output);
@@ -216,6 +226,7 @@ fn receive(
             pass(bytes, stamps);
         }
     }
+    inlet.dropped = dropped;
     true
 }
 
@@ -244,14 +255,9 @@ fn patience(lines: &[LineInput], arbiter: &Arbiter, recovery: Option<&RecoveryLi
 }
 
 #[cold]
-fn park(lines: &[LineInput], patience: Duration) {
-    let outcome = match lines {
-        [a, b] => wait(&[&a.receiver, &b.receiver], Some(patience)),
-        [a] => wait(&[&a.receiver], Some(patience)),
-        _ => return std::thread::sleep(patience),
-    };
+fn park(inlets: &[Inlet], patience: Duration) {
     // Whatever is wrong with a socket shows, and is counted, at its next receive.
-    if outcome.is_err() {
+    if wait(inlets, Some(patience)).is_err() {
         std::thread::sleep(patience);
     }
 }

@@ -4,6 +4,7 @@ use tickcast_net::BufferSize;
 use tickcast_protocol::Counters;
 
 use crate::faults::FaultCounters;
+use crate::inlet::ReceivedBy;
 
 /// What a subscriber counted, as of a moment ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,7 +17,8 @@ pub struct Stats {
     pub next_seq: u64,
     /// Ticks that wait for those before them.
     pub held: u64,
-    /// Datagrams that the kernel dropped because the receive buffer of line A or B was full.
+    /// Datagrams that the kernel dropped because the receive buffer of line A or B was full. When
+    /// both come in by one AF_XDP socket, the counts of both, here and of errors, are line A's.
     pub kernel_dropped: [u64; 2],
     /// Datagrams that were cut off because they were longer than the receive slot.
     pub cut_off: [u64; 2],
@@ -32,5 +34,9 @@ pub struct Stats {
     pub ended: bool,
 }
 
-/// The receive buffer of each line, as asked for and as it is.
+/// The receive buffer of each line, as asked for and as it is. When both come in by one AF_XDP
+/// socket, it is one buffer for both.
 pub type ReceiveBuffers = [Option<BufferSize>; 2];
+
+/// By which way each line comes in.
+pub type ReceivedByLine = [Option<ReceivedBy>; 2];

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tickcast_latency::{Histograms, Reporter, stages};
 use tickcast_net::thread::{Placement, available_cores, spawn_named};
-use tickcast_net::{Idle, Idler, MulticastReceiver, ReceiveConfig};
+use tickcast_net::{Idle, Idler, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line};
 use tickcast_queue::{Producer, ring};
 
@@ -19,13 +19,14 @@ use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::flow::FlowClient;
 use crate::image::{ImageKeeper, ImageStats, LocalImage};
+use crate::inlet::{ReceiveBy, open_inlets};
 use crate::mark::Seal;
 use crate::overflow::{MAX_QUEUE_LINES, ReaderConfig, queue_lines};
 use crate::reader::{Common, Progress, Seat, Source, TickReader};
 use crate::receive::{LineInput, Output, RECEIVE_STAGES, RUNNING, ReceiveLoop, Shared};
 use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
-use crate::stats::{ReceiveBuffers, Stats};
+use crate::stats::{ReceiveBuffers, ReceivedByLine, Stats};
 use crate::strategy::{Outcome, Run, Runner, STRATEGY_STAGES, Strategy};
 use crate::tls::ClientTls;
 
@@ -41,6 +42,8 @@ pub struct SubscriberConfig {
     pub line_a: ReceiveConfig,
     /// Line B.
     pub line_b: Option<ReceiveConfig>,
+    /// By which way datagrams are to come in; default UDP sockets.
+    pub receive_by: ReceiveBy,
     /// The publisher's recovery server; without one, what both lines lose is lost by notice.
     pub recovery: Option<SocketAddr>,
     /// TLS to the recovery server; default none: plain text.
@@ -75,6 +78,7 @@ impl SubscriberConfig {
         SubscriberConfig {
             line_a,
             line_b: None,
+            receive_by: ReceiveBy::Udp,
             recovery: None,
             recovery_tls: None,
             arbiter: ArbiterConfig::default(),
@@ -256,10 +260,15 @@ impl SubscriberBuilder {
         let config = self.config.clone();
         let image = self.image_keeper();
         let producer = self.make_queue()?;
-        let lines = open_lines(&config)?;
+        let (configs, lines) = lines(&config);
+        let inlets = open_inlets(&configs, config.receive_by)?;
         let mut buffers = ReceiveBuffers::default();
-        for input in &lines {
-            buffers[input.line as usize] = Some(input.receiver.receive_buffer());
+        let mut received_by = ReceivedByLine::default();
+        for inlet in &inlets {
+            for input in &lines[inlet.lines.clone()] {
+                buffers[input.line as usize] = Some(inlet.receive_buffer());
+                received_by[input.line as usize] = Some(inlet.received_by.clone());
+            }
         }
         let shared = Arc::clone(&self.common.shared);
         // If anything below fails, the threads that were started end.
@@ -293,6 +302,7 @@ impl SubscriberBuilder {
             ..config.arbiter
         };
         let receive_loop = ReceiveLoop {
+            inlets,
             lines,
             arbiter: Arbiter::new(arbiter),
             output: Output {
@@ -325,6 +335,7 @@ impl SubscriberBuilder {
             progress: self.progress,
             reporters: self.reporters,
             buffers,
+            received_by,
             image: self.common.image,
             latest: Stats::default(),
         })
@@ -369,24 +380,17 @@ fn keep(mut keeper: ImageKeeper) {
     }
 }
 
-fn open_lines(config: &SubscriberConfig) -> Result<Vec<LineInput>, StartError> {
-    let mut lines = Vec::with_capacity(2);
+/// The lines there are: how to open each, and what the receive thread keeps of it.
+fn lines(config: &SubscriberConfig) -> (Vec<ReceiveConfig>, Vec<LineInput>) {
     let configured = [
         (Line::A, Some(&config.line_a)),
         (Line::B, config.line_b.as_ref()),
     ];
-    for (line, receive) in configured {
-        let Some(receive) = receive else { continue };
-        let receiver = MulticastReceiver::open(receive)?;
+    let there = configured.into_iter().filter_map(|(line, receive)| {
         let faults = FaultInjector::new(config.faults[line as usize], config.seed, line);
-        lines.push(LineInput {
-            line,
-            receiver,
-            kernel_dropped: 0,
-            faults,
-        });
-    }
-    Ok(lines)
+        Some((receive?.clone(), LineInput { line, faults }))
+    });
+    there.unzip()
 }
 
 /// Tells the threads of a subscriber to stop when nobody holds it any more.
@@ -408,6 +412,7 @@ pub struct Subscriber {
     progress: Vec<Arc<Progress>>,
     reporters: Vec<Reporter>,
     buffers: ReceiveBuffers,
+    received_by: ReceivedByLine,
     image: Option<Arc<LocalImage>>,
     latest: Stats,
 }
@@ -430,6 +435,12 @@ impl Subscriber {
     #[must_use]
     pub const fn receive_buffers(&self) -> ReceiveBuffers {
         self.buffers
+    }
+
+    /// By which way lines A and B come in.
+    #[must_use]
+    pub const fn received_by(&self) -> &ReceivedByLine {
+        &self.received_by
     }
 
     /// What is known of the local image, if a reader wants one.
