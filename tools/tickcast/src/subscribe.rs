@@ -2,6 +2,7 @@
 
 mod overflow;
 mod report;
+mod way;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tickcast_wire::Symbol;
 use tracing::info;
 
 use self::overflow::Overflow;
+use self::way::WayArgs;
 use crate::Outcome;
 use crate::deployment::{self, Deployment, Thread};
 use crate::faults::FaultArgs;
@@ -139,6 +141,9 @@ pub struct SubscribeArgs {
 
     #[command(flatten)]
     lines: LineArgs,
+
+    #[command(flatten)]
+    way: WayArgs,
 
     /// Receive buffer to ask the kernel for, on each line.
     #[arg(long, value_name = "BYTES", allow_hyphen_values = true, default_value = "8MiB", value_parser = bytes, help_heading = "Lines")]
@@ -313,10 +318,12 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         args.record.as_ref().map(std::fs::remove_file);
     })?;
     info!("subscribed");
+    way::warn(subscriber.received_by());
     if !args.json {
         show::to_stdout(|out| introduce(out, args, &subscriber))?;
     }
-    let mut overflow = Overflow::new(subscriber.receive_buffers());
+    let received_by = subscriber.received_by().clone();
+    let mut overflow = Overflow::new(subscriber.receive_buffers(), &received_by);
     watch(
         args,
         &mut subscriber,
@@ -349,6 +356,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     };
     let report = report::report(
         &stopped.stats,
+        &received_by,
         outcome.account,
         &outcome.strategy,
         recorded,
@@ -384,6 +392,7 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
         .line_b
         .group()
         .map(|group| line(group, interface_b));
+    config.receive_by = args.way.receive_by();
     config.recovery = args.recovery.0;
     config.recovery_tls = args.security.tls()?;
     config.arbiter.start = args.from.0;
@@ -469,6 +478,11 @@ fn introduce(out: &mut dyn Write, args: &SubscribeArgs, subscriber: &Subscriber)
         out,
         "{BOLD}subscribing{BOLD:#} to line A {a}, line B {b}, recovery from tcp {recovery}"
     )?;
+    for (line, by) in ["A", "B"].into_iter().zip(subscriber.received_by()) {
+        if let Some(by) = by {
+            writeln!(out, "  line {line}: received by {by}")?;
+        }
+    }
     show::buffers(out, "receive", subscriber.receive_buffers())
 }
 

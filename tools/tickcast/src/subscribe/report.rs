@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use tickcast_latency::Report as Latency;
-use tickcast_subscriber::{Account, Stats};
+use tickcast_subscriber::{Account, ReceivedByLine, Stats};
 
+use super::way;
 use crate::causes::Causes;
 use crate::deployment::Deployment;
 use crate::faults::{Made, write_made};
@@ -34,6 +35,7 @@ pub(super) struct Report {
     retransmitted: u64,
     snapshots: u64,
     gaps: u64,
+    receive: [Option<way::Shown>; 2],
     refused: [u64; 2],
     faults: [Made; 2],
     dropped_by_kernel: [u64; 2],
@@ -55,6 +57,7 @@ pub(super) struct Report {
 /// What a subscriber and its strategy were given.
 pub(super) fn report(
     stats: &Stats,
+    received_by: &ReceivedByLine,
     account: Account,
     strategy: &Follow,
     recorded: Option<(u64, u64)>,
@@ -79,6 +82,7 @@ pub(super) fn report(
         retransmitted: counters.retransmitted,
         snapshots: counters.snapshots,
         gaps: counters.gaps,
+        receive: [0, 1].map(|line: usize| received_by[line].as_ref().map(way::Shown::from)),
         refused: counters.lines.map(|line| line.refused()),
         faults: stats.faults.map(Made::from),
         dropped_by_kernel: stats.kernel_dropped,
