@@ -23,3 +23,4 @@ mod tls;
 mod verify;
 mod veth;
 mod wrong;
+mod xdp;
