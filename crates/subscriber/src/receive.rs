@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_queue::ArrayQueue;
 use tickcast_latency::{Recorder, Stage};
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
-use tickcast_net::{Idler, wait};
+use tickcast_net::{Datagrams, Idler, wait};
 use tickcast_protocol::{Alarm, Arbiter, Checkpoint, Line, Loss, Provenance, Recovered, Sink};
 use tickcast_queue::Producer;
 use tickcast_wire::{PacketHeader, PreviousSession, Tick};
@@ -193,7 +193,6 @@ fn receive(
             return false;
         }
     };
-    let (read, now) = (realtime_ns(), monotonic_ns());
     let dropped = datagrams.dropped;
     if dropped > dropped_before {
         for input in &lines[own] {
@@ -201,7 +200,29 @@ fn receive(
         }
     }
     let input = &mut lines[at];
-    let line = input.line;
+    take_in(
+        input.line,
+        &mut input.faults,
+        &datagrams,
+        arbiter,
+        output,
+        stats,
+    );
+    inlet.dropped = dropped;
+    true
+}
+
+/// Takes in what one receive call gave.
+#[inline]
+pub(crate) fn take_in(
+    line: Line,
+    faults: &mut FaultInjector,
+    datagrams: &Datagrams<'_>,
+    arbiter: &mut Arbiter,
+    output: &mut Output,
+    stats: &mut Stats,
+) {
+    let (read, now) = (realtime_ns(), monotonic_ns());
     stats.cut_off[line as usize] += u64::from(datagrams.truncated);
     let kernel = datagrams.ts_kernel.unwrap_or(0);
     if datagrams.bytes.is_empty() {
@@ -211,7 +232,7 @@ fn receive(
         output.stamps = stamps;
         arbiter.handle_datagram(line, bytes, now, output);
     };
-    for bytes in &datagrams {
+    for bytes in datagrams {
         let sent = PacketHeader::ref_from_prefix(bytes).map_or(0, |(header, _)| header.ts_sent());
         let stamps = Stamps {
             sent,
@@ -220,14 +241,12 @@ fn receive(
             push: 0,
             pop: 0,
         };
-        if input.faults.is_active() {
-            input.faults.take(bytes, stamps, now, &mut pass);
+        if faults.is_active() {
+            faults.take(bytes, stamps, now, &mut pass);
         } else {
             pass(bytes, stamps);
         }
     }
-    inlet.dropped = dropped;
-    true
 }
 
 /// Takes in what was held back on purpose and is due; false if nothing was.

@@ -10,6 +10,7 @@ use crate::{assert_none, files, read};
 /// Where `unsafe` may stand; each place has its reason in `docs/architecture.md`.
 const UNSAFE: &[&str] = &[
     "crates/net/src/sys.rs",
+    "crates/net/src/sys_xdp.rs",
     "crates/tickfile/src/map.rs",
     "crates/wire/src/checksum/wide.rs",
     // The floor that benches compare with is made of bare sockets, without crates/net.
