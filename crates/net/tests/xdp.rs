@@ -290,6 +290,49 @@ fn what_does_not_fit_is_counted() {
     });
 }
 
+/// A frame of 2,048 bytes has 1,770 for the headers, of 42 bytes, and the datagram.
+#[test]
+fn what_is_longer_than_a_frame_is_counted() {
+    let Some(namespace) = Namespace::new(1) else {
+        return;
+    };
+    for end in ["left", "right"] {
+        namespace.ip(&["link", "set", end, "mtu", "2000"]);
+    }
+    namespace.run(|| {
+        let mut xdp = open(&[line(A)]);
+        let from = sender(A);
+        for length in [1_729, 1_728] {
+            from.send(&[1; 1_729][..length], length).unwrap();
+        }
+        assert_eq!(next(&mut xdp).1.len(), 1_728);
+        assert_eq!(xdp.receive(), Ok(None));
+        assert_eq!(xdp.drops().unwrap().no_frame, 1);
+    });
+}
+
+#[test]
+fn an_interface_that_was_down_brings_datagrams_again() {
+    let Some(namespace) = Namespace::new(1) else {
+        return;
+    };
+    let right = |state| {
+        let name = namespace.0.clone();
+        move || ip(&["-n", &name, "link", "set", "right", state]).expect("ip")
+    };
+    let (down, up) = (right("down"), right("up"));
+    namespace.run(move || {
+        let mut xdp = open(&[line(A)]);
+        let from = sender(A);
+        from.send(b"before", 6).unwrap();
+        assert_eq!(next(&mut xdp).1, b"before");
+        down();
+        up();
+        from.send(b"after", 5).unwrap();
+        assert_eq!(next(&mut xdp).1, b"after");
+    });
+}
+
 #[test]
 fn what_comes_in_fragments_is_counted() {
     let Some(namespace) = Namespace::new(1) else {
