@@ -48,7 +48,8 @@ impl fmt::Display for XdpMode {
 /// What did not come through, since an [`XdpReceiver`] was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct XdpDrops {
-    /// Datagrams dropped because no frame was free (or one was longer than a frame).
+    /// Datagrams dropped because no frame was free, or longer than a frame: one of those may be
+    /// several that a sender on this host sent in one piece, in generic mode.
     pub no_frame: u64,
     /// Datagrams dropped because the receive ring was full.
     pub ring_full: u64,

@@ -396,6 +396,13 @@ fn without_a_driver_the_kernel_runs_the_program() {
             assert_eq!(next(&mut xdp).1, n.to_le_bytes());
         }
         assert_eq!(xdp.drops().unwrap().datagrams(), 0);
+
+        // A sender on this host sends several in one piece, which nothing cuts before a bridge: it
+        // is longer than a frame.
+        from.send(&[7; 14_080], 1_408).unwrap();
+        from.send(b"next", 4).unwrap();
+        assert_eq!(next(&mut xdp).1, b"next");
+        assert_eq!(xdp.drops().unwrap().no_frame, 1);
     });
 }
 

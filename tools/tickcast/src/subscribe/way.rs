@@ -107,8 +107,8 @@ pub(super) fn warn(ways: &ReceivedByLine) {
     let generic = |by: &ReceivedBy| matches!(by, ReceivedBy::Xdp(mode) if !mode.native);
     if ways.iter().flatten().any(generic) {
         tracing::warn!(
-            "AF_XDP in generic mode, the slower one: the driver of the device cannot run the \
-             program itself"
+            "AF_XDP in generic mode, as the driver cannot run the program itself; a virtual \
+             interface then drops what a sender on this host sends segmented: take --receive udp there"
         );
     }
 }
