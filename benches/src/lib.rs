@@ -1,10 +1,16 @@
 //! What the benches share: ways that take turns, their ratios and the A/A control, the hiccup
-//! meter, and the lines from which `benches/run` makes the tables of `docs/performance.md`.
+//! meter, and the lines from which `benches/run` makes the tables of `docs/performance.md`; the
+//! floor they are compared with, and feeds over loopback.
 
+pub mod bare;
+mod cores;
+pub mod feed;
 mod figure;
 mod itch;
+pub mod role;
 mod turns;
 
+pub use cores::{cache_line_hops, last_cores, ns_each, on_two_cores, spin_until};
 pub use figure::{Bound, Figure};
 pub use itch::write_itch;
 pub use tickcast_net::{Hiccups, hiccups};

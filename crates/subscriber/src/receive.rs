@@ -103,7 +103,7 @@ impl ReceiveLoop {
 
     /// One round: whatever waits is taken in, whatever is due is done.
     #[inline]
-    fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let mut did_work = false;
         for inlet in &mut self.inlets {
             let (lines, arbiter) = (&mut self.lines, &mut self.arbiter);
@@ -150,7 +150,7 @@ impl ReceiveLoop {
         true
     }
 
-    fn publish_stats(&mut self, now: u64) {
+    pub(crate) fn publish_stats(&mut self, now: u64) {
         self.stats_at = now + STATS_EVERY;
         self.stats.counters = *self.arbiter.counters();
         self.stats.session = self.arbiter.session();

@@ -1,0 +1,126 @@
+//! A subscriber without sockets and threads: datagrams are handed to it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use tickcast_latency::stages;
+use tickcast_net::clock::monotonic_ns;
+use tickcast_net::{Datagrams, Idle, Idler};
+use tickcast_protocol::{Arbiter, ArbiterConfig, Line};
+
+use crate::event::Stamps;
+use crate::faults::{FaultInjector, LineFaults};
+use crate::mark::Seal;
+use crate::receive::{Output, RECEIVE_STAGES, ReceiveLoop, Shared, take_in};
+use crate::sessions::Sessions;
+use crate::stats::Stats;
+use crate::strategy::{Outcome, Runner, STRATEGY_STAGES, Strategy};
+
+/// A subscriber that is handed what others receive: from a capture, another kind of socket, memory.
+/// It takes the way of the receive thread, in the thread of whoever calls, to one inline strategy.
+/// There is no recovery: what both lines lack is lost by notice.
+///
+/// ```
+/// use tickcast_subscriber::{ArbiterConfig, HandFed, Line, Origin, Start, Strategy};
+/// # use tickcast_net::Datagrams;
+/// # use tickcast_wire::{Fingerprint, PacketHeader, Quote, Tick, Venue};
+/// # use zerocopy::IntoBytes;
+///
+/// struct Count(u64);
+///
+/// impl Strategy for Count {
+///     fn on_tick(&mut self, _tick: &Tick, _origin: &Origin) {
+///         self.0 += 1;
+///     }
+/// }
+///
+/// # let ticks = [Tick::new(Quote::new(1, 2, 3, 4), Venue::SYNTHETIC, 1, 0).with_seq(1)];
+/// # let header = PacketHeader::data(1, 0, 1, 1).with_ts_sent(1);
+/// # let checksum = header.checksum(Fingerprint::of(&ticks));
+/// # let packet = [header.as_bytes(), ticks.as_bytes(), &checksum].concat();
+/// # let datagrams = Datagrams {
+/// #     bytes: &packet,
+/// #     segment: packet.len(),
+/// #     source: ([127, 0, 0, 1], 1).into(),
+/// #     ts_kernel: None,
+/// #     dropped: 0,
+/// #     truncated: false,
+/// # };
+/// let config = ArbiterConfig {
+///     start: Start::Seq(1),
+///     ..ArbiterConfig::default()
+/// };
+/// let mut subscriber = HandFed::new(config, Count(0));
+/// subscriber.take(Line::A, &datagrams);
+/// subscriber.take(Line::B, &datagrams);
+/// let (stats, outcome) = subscriber.finish();
+/// assert_eq!((stats.counters.delivered, outcome.strategy.0), (1, 1));
+/// ```
+pub struct HandFed<S> {
+    receive: ReceiveLoop,
+    no_faults: FaultInjector,
+    strategy: PhantomData<fn() -> S>,
+}
+
+impl<S: Strategy + 'static> HandFed<S> {
+    /// A subscriber of lines A and B; `config.recovery` is set to false.
+    pub fn new(config: ArbiterConfig, strategy: S) -> HandFed<S> {
+        let (recorder, _) = stages(&RECEIVE_STAGES);
+        let (strategy_recorder, _) = stages(&STRATEGY_STAGES);
+        let arbiter = ArbiterConfig {
+            recovery: false,
+            ..config
+        };
+        let receive = ReceiveLoop {
+            lines: Vec::new(),
+            arbiter: Arbiter::new(arbiter),
+            output: Output {
+                producer: None,
+                seal: Seal::new(),
+                inline: vec![Box::new(Runner::new(strategy, strategy_recorder, true))],
+                sessions: Arc::new(Sessions::new()),
+                shared: Arc::new(Shared::new(1)),
+                recorder,
+                stamps: Stamps::default(),
+                session: 0,
+                session_number: 0,
+                next: 0,
+            },
+            recovery: None,
+            idler: Idler::new(Idle::Spin),
+            stats: Stats::default(),
+            stats_at: 0,
+        };
+        HandFed {
+            receive,
+            no_faults: FaultInjector::new(LineFaults::default(), 0, Line::A),
+            strategy: PhantomData,
+        }
+    }
+
+    /// Takes in what one receive gave, and does whatever is due. Allocates nothing.
+    /// `datagrams.dropped` is not looked at.
+    #[inline]
+    pub fn take(&mut self, line: Line, datagrams: &Datagrams<'_>) {
+        let ReceiveLoop {
+            arbiter,
+            output,
+            stats,
+            ..
+        } = &mut self.receive;
+        take_in(line, &mut self.no_faults, datagrams, arbiter, output, stats);
+        self.receive.step();
+    }
+
+    /// What was counted, and what became of the strategy.
+    ///
+    /// # Panics
+    /// Never: it has the strategy that it was made with.
+    #[must_use]
+    pub fn finish(mut self) -> (Stats, Outcome<S>) {
+        self.receive.publish_stats(monotonic_ns());
+        let runner = self.receive.output.inline.pop();
+        let outcome = runner.and_then(|runner| runner.finish().downcast().ok());
+        (self.receive.stats, *outcome.expect("its strategy"))
+    }
+}
