@@ -8,9 +8,8 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
@@ -18,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use socket2::{Domain, Socket, Type};
+use tickcast_benches::feed::Repeated;
+use tickcast_benches::role::{Role, say};
+use tickcast_benches::{Figure, is_instant};
 use tickcast_net::clock::realtime_ns;
 use tickcast_net::{Interface, ReceiveConfig, SendConfig, raise_open_files};
-use tickcast_publisher::{
-    Counter, Publisher, PublisherConfig, RecoveryConfig, Source, SourceError, Speed, Supply,
-};
+use tickcast_publisher::{Counter, Publisher, PublisherConfig, RecoveryConfig, Speed};
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder, SubscriberConfig};
 use tickcast_wire::{Quote, Request, RequestKind, Tick};
 use zerocopy::IntoBytes;
@@ -44,22 +44,6 @@ const BYSTANDER: usize = 2;
 const PACED: usize = 3;
 const FLAT_OUT: usize = 4;
 const PHASES: [&str; 4] = ["quiet", "bystander", "paced", "flat out"];
-
-/// The same ticks again and again.
-struct Endless {
-    ticks: Vec<Tick>,
-    at: usize,
-}
-
-impl Source for Endless {
-    fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
-        Ok(Supply::Ticks(&self.ticks[self.at..]))
-    }
-
-    fn take(&mut self, count: usize) {
-        self.at = (self.at + count) % self.ticks.len();
-    }
-}
 
 struct Measure {
     phase: Arc<AtomicUsize>,
@@ -85,7 +69,7 @@ fn main() {
         ["bystander"] => return stand_by(),
         _ => {}
     }
-    let (rounds, each, connections) = if words.contains(&"--test") {
+    let (rounds, each, connections) = if is_instant() {
         (1, Duration::from_millis(300), 100)
     } else {
         (5, Duration::from_secs(3), CONNECTIONS)
@@ -101,10 +85,7 @@ fn main() {
     config.linger = Duration::ZERO;
     config.recovery = Some(RecoveryConfig::default());
     let ticks = (0..1_000).map(|at| Tick::new(Quote::new(1, 2, 3, 4), 1u16, at % 50, 0));
-    let source = Endless {
-        ticks: ticks.collect(),
-        at: 0,
-    };
+    let source = Repeated::new(ticks.collect(), u64::MAX);
     let phase = Arc::new(AtomicUsize::new(IGNORED));
     let config_in = SubscriberConfig::new(ReceiveConfig::new(group, interface));
     let mut builder = SubscriberBuilder::new(config_in);
@@ -122,7 +103,7 @@ fn main() {
         sleep(each);
         phase.store(IGNORED, Ordering::Relaxed);
     };
-    let (mut bystander, beside) = bystander();
+    let (bystander, beside) = bystander();
     let attacks = [
         (BYSTANDER, beside, ACTIONS_PER_SECOND),
         (PACED, server, ACTIONS_PER_SECOND),
@@ -132,19 +113,31 @@ fn main() {
     for _ in 0..rounds {
         measured(QUIET);
         for (what, target, pace) in attacks {
-            let mut attackers = attackers(target, connections, pace);
+            let attackers = attackers(target, connections, pace);
             measured(what);
-            end(&mut attackers);
+            drop(attackers);
             sleep(each);
         }
     }
-    end(&mut bystander);
+    drop(bystander);
     publisher.stop();
     let counters = Arc::clone(publisher.counters());
     publisher.join().expect("a summary");
     let outcome = subscriber.stop().take(&measure).expect("the strategy");
 
-    print_table(&outcome.strategy.latencies, connections);
+    let latencies = &outcome.strategy.latencies;
+    print_table(latencies, connections);
+    for (name, quantile) in [("p50", 0.5), ("p90", 0.9)] {
+        let micros = |phase: usize| [latencies[phase].value_at_quantile(quantile) as f64 / 1e3];
+        Figure {
+            what: &format!("the live path under a paced attack, {name}"),
+            ours: &micros(PACED),
+            unit: "µs",
+            against: Some(("a bystander attacked alike", &micros(BYSTANDER))),
+            bound: None,
+        }
+        .print();
+    }
     for counter in [
         Counter::Accepted,
         Counter::RefusedClients,
@@ -185,42 +178,28 @@ fn print_table(latencies: &[Histogram<u64>], connections: usize) {
     println!();
 }
 
-/// Starts this program in another role, and waits for the first line that it says.
-fn start(role: &[&str]) -> (Child, String) {
-    let program = env::current_exe().expect("this program");
-    let mut child = Command::new(program)
-        .args(role)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a process");
-    let mut line = String::new();
-    let said = child.stdout.as_mut().expect("stdout");
-    BufReader::new(said).read_line(&mut line).expect("a line");
-    (child, line)
-}
-
-fn end(child: &mut Child) {
-    child.kill().expect("SIGKILL");
-    child.wait().expect("its end");
-}
-
 /// The attackers, once all have connected.
-fn attackers(server: SocketAddr, connections: usize, pace: u32) -> Child {
+fn attackers(server: SocketAddr, connections: usize, pace: u32) -> Role {
     let (server, connections) = (server.to_string(), connections.to_string());
-    start(&["attackers", &server, &connections, &pace.to_string()]).0
+    let words = ["attackers", &server, &connections, &pace.to_string()];
+    let mut role = Role::start(&words).expect("a process");
+    role.hear().expect("a line");
+    role
 }
 
 /// A server that does nothing but accept, and its address: what it costs to be attacked is the
 /// kernel's and the attackers' part.
-fn bystander() -> (Child, SocketAddr) {
-    let (child, address) = start(&["bystander"]);
-    (child, address.trim().parse().expect("an address"))
+fn bystander() -> (Role, SocketAddr) {
+    let mut role = Role::start(&["bystander"]).expect("a process");
+    let line = role.hear().expect("a line");
+    (role, line.parse().expect("an address"))
 }
 
 fn stand_by() {
     raise_open_files(4 * CONNECTIONS as u64);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    println!("{}", listener.local_addr().expect("its address"));
+    let address = listener.local_addr().expect("its address");
+    say(&address.to_string()).expect("stdout");
     let mut clients = VecDeque::new();
     loop {
         clients.extend(listener.accept().map(|(client, _)| client));
@@ -235,8 +214,7 @@ fn attack(server: SocketAddr, most: usize, pace: u32) {
     let allowed = raise_open_files(most as u64 + 100);
     let most = most.min(allowed.saturating_sub(100) as usize);
     let mut clients: Vec<Option<TcpStream>> = (0..most).map(|at| connect(server, at)).collect();
-    println!("{most} connections");
-    std::io::stdout().flush().expect("stdout");
+    say(&format!("{most} connections")).expect("stdout");
     let between = Duration::from_secs(1).checked_div(pace);
     let mut due = Instant::now();
     for at in (0..most).cycle() {

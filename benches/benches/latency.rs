@@ -4,7 +4,8 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
+use tickcast_benches::{Figure, in_turns, is_instant, ns_each};
 use tickcast_latency::{Stage, stages};
 
 /// Differences of 1 to 65,536 ns in an order that no branch predictor learns.
@@ -34,4 +35,41 @@ fn record(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, record);
-criterion_main!(benches);
+
+/// Samples of a turn.
+const SAMPLES: u64 = 1_000_000;
+
+/// What a sample takes, less what making its number takes. The share of the whole is a figure of
+/// `--bench loopback`.
+fn figure(turns: usize) {
+    let (mut recorder, _reporter) = stages(&[Stage::Total]);
+    let mut state = 1;
+    let runs = in_turns(turns, 2, |way| {
+        ns_each(SAMPLES, || {
+            for _ in 0..SAMPLES {
+                let ns = black_box(scattered(&mut state));
+                if way == 1 {
+                    recorder.record(Stage::Total, 1_000, 1_000 + ns, 21);
+                }
+            }
+        })
+    });
+    let record: Vec<f64> = runs[1]
+        .iter()
+        .zip(&runs[0])
+        .map(|(all, number)| all - number)
+        .collect();
+    Figure {
+        what: "record a latency",
+        ours: &record,
+        unit: "ns",
+        against: None,
+        bound: None,
+    }
+    .print();
+}
+
+fn main() {
+    benches();
+    figure(if is_instant() { 1 } else { 40 });
+}

@@ -2,35 +2,20 @@
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group};
+use tickcast_benches::feed::packets;
+use tickcast_benches::{Bound, Figure, in_turns, is_instant, ns_each};
 use tickcast_protocol::{
-    Alarm, Arbiter, ArbiterConfig, Batch, Checkpoint, Image, Line, Loss, Provenance, Sequencer,
-    Sink, Start, Verdict, Verifier,
+    Alarm, Arbiter, ArbiterConfig, Checkpoint, Image, Line, Loss, Provenance, Sink, Start, Verdict,
+    Verifier,
 };
-use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::{Digest, Packet, PreviousSession, TICKS_PER_PACKET, Tick, TickSum};
 
 /// Packets in a round: more than the branch predictor learns by heart.
 const PACKETS: usize = 4_096;
 
-/// The packets of a synthetic market, as they would be sent.
-fn packets() -> Vec<Vec<u8>> {
-    let ticks: Vec<Tick> = Synthetic::new(SyntheticConfig::default())
-        .take(PACKETS * TICKS_PER_PACKET)
-        .collect();
-    let mut sequencer = Sequencer::new(1, 0, None);
-    let mut batch = Batch::new();
-    let mut packets = Vec::with_capacity(PACKETS);
-    for ticks in ticks.chunks(TICKS_PER_PACKET) {
-        sequencer.fill(ticks, |_| Some(1), &mut batch);
-        batch.stamp(1);
-        packets.push(batch.bytes().to_vec());
-    }
-    packets
-}
-
 fn parse(c: &mut Criterion) {
-    let packets = packets();
+    let packets = packets(PACKETS, TICKS_PER_PACKET);
     let mut group = c.benchmark_group("packet");
     group.throughput(Throughput::Elements(TICKS_PER_PACKET as u64));
     let mut next = (0..PACKETS).cycle();
@@ -119,15 +104,16 @@ fn both_lines<S: Sink>(mut arbiter: Arbiter, packets: &[Vec<u8>], mut sink: S) -
     (arbiter, sink)
 }
 
+fn arbiter() -> Arbiter {
+    Arbiter::new(ArbiterConfig {
+        start: Start::Seq(1),
+        ..Default::default()
+    })
+}
+
 fn arbitrate(c: &mut Criterion) {
-    let packets = packets();
+    let packets = packets(PACKETS, TICKS_PER_PACKET);
     let untold = without_digests(packets.clone());
-    let arbiter = || {
-        Arbiter::new(ArbiterConfig {
-            start: Start::Seq(1),
-            ..Default::default()
-        })
-    };
     let mut group = c.benchmark_group("arbitrate");
     group.throughput(Throughput::Elements((PACKETS * TICKS_PER_PACKET) as u64));
     group.bench_function("both lines, none lost", |b| {
@@ -174,5 +160,73 @@ fn arbitrate(c: &mut Criterion) {
     group.finish();
 }
 
+/// What the receive thread does to a packet but for stamps, queue and strategy.
+fn figures(turns: usize) {
+    let packets = packets(PACKETS, TICKS_PER_PACKET);
+    let untold = without_digests(packets.clone());
+    let ticks = (PACKETS * TICKS_PER_PACKET) as u64;
+    let both = |packets: &[Vec<u8>]| {
+        let (arbiter, mut done) = (arbiter(), None);
+        let ns = ns_each(ticks, || {
+            done = Some(both_lines(arbiter, packets, Discard(0)));
+        });
+        assert_eq!(done.map(|(_, sink)| sink.0), Some(ticks));
+        ns
+    };
+    let mut digest = Digest::default();
+    let runs = in_turns(turns, 4, |way| match way {
+        0 => ns_each(ticks, || {
+            for bytes in &packets {
+                black_box(Packet::parse(black_box(bytes)).expect("a valid packet"));
+            }
+        }),
+        1 => both(&packets),
+        2 => both(&untold),
+        _ => ns_each(ticks, || {
+            for bytes in &packets {
+                digest.update_all(Packet::parse(bytes).expect("a valid packet").ticks());
+            }
+            black_box(&mut digest);
+        }),
+    });
+    let a_tick_taken_in: Vec<f64> = runs[1].iter().map(|both| both / 2.0).collect();
+    let bound = Some(Bound::AtMost(2.0));
+    print("parse, checksum included", &runs[0], "ns a tick", None);
+    print(
+        "parse, gap check and A/B arbitration of both lines",
+        &runs[1],
+        "ns a tick delivered",
+        bound,
+    );
+    print(
+        "the same, each copy counted",
+        &a_tick_taken_in,
+        "ns a tick taken in",
+        None,
+    );
+    print(
+        "the same without checkpoints, both lines",
+        &runs[2],
+        "ns a tick delivered",
+        None,
+    );
+    print("parse and digest", &runs[3], "ns a tick", None);
+}
+
+fn print(what: &str, ours: &[f64], unit: &str, bound: Option<Bound>) {
+    Figure {
+        what,
+        ours,
+        unit,
+        against: None,
+        bound,
+    }
+    .print();
+}
+
 criterion_group!(benches, parse, arbitrate);
-criterion_main!(benches);
+
+fn main() {
+    benches();
+    figures(if is_instant() { 1 } else { 200 });
+}

@@ -4,82 +4,22 @@
 //! so the ring's producer waits for its reader here, which it never does in a feed.
 
 use std::hint;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use core_affinity::CoreId;
 use criterion::{Criterion, Throughput, criterion_group};
 use crossbeam_queue::ArrayQueue;
-use crossbeam_utils::CachePadded;
+use tickcast_benches::{
+    Bound, Figure, cache_line_hops, in_turns, is_instant, on_two_cores, spin_until,
+};
 use tickcast_queue::{Cursor, Line, Producer, Reader, ring};
 
 const CAPACITY: usize = 4096;
 const TICKS_PER_PACKET: u64 = 21;
 
-/// Runs `near` and `far` on a core each and returns how long `near` took. They are given cores
-/// only when there are two.
-fn on_two_cores<N, F>(cores: &[CoreId], near: N, far: F) -> Duration
-where
-    N: FnOnce() + Send,
-    F: FnOnce() + Send,
-{
-    let pin = |index: usize| {
-        if let (Some(core), true) = (cores.get(index), cores.len() > 1) {
-            core_affinity::set_for_current(*core);
-        }
-    };
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            pin(1);
-            far();
-        });
-        let timed = scope.spawn(|| {
-            pin(0);
-            let start = Instant::now();
-            near();
-            start.elapsed()
-        });
-        timed
-            .join()
-            .expect("the timed side of a bench does not panic")
-    })
-}
-
-/// Spins until `ready`, yielding now and then for the sake of machines with one core.
-fn spin_until(mut ready: impl FnMut() -> bool) {
-    let mut spins = 0u32;
-    while !ready() {
-        spins = spins.wrapping_add(1);
-        if spins.is_multiple_of(1 << 16) {
-            thread::yield_now();
-        } else {
-            hint::spin_loop();
-        }
-    }
-}
-
-/// One way of a ping-pong on one cache line each way: the floor.
-fn raw_hop(cores: &[CoreId], hops: u64) -> Duration {
-    let there = CachePadded::new(AtomicU64::new(0));
-    let back = CachePadded::new(AtomicU64::new(0));
-    let near = || {
-        for round in 1..=hops / 2 {
-            there.store(round, Ordering::Release);
-            spin_until(|| back.load(Ordering::Acquire) == round);
-        }
-    };
-    let far = || {
-        for round in 1..=hops / 2 {
-            spin_until(|| there.load(Ordering::Acquire) == round);
-            back.store(round, Ordering::Release);
-        }
-    };
-    on_two_cores(cores, near, far)
-}
-
-fn ring_hop(cores: &[CoreId], hops: u64) -> Duration {
+fn ring_hop(hops: u64) -> Duration {
     let (mut there, there_ring) = ring(CAPACITY);
     let (mut back, back_ring) = ring(CAPACITY);
     let (mut from_there, mut from_back) = (there_ring.reader(), back_ring.reader());
@@ -98,10 +38,10 @@ fn ring_hop(cores: &[CoreId], hops: u64) -> Duration {
             back.publish(&out[0], []);
         }
     };
-    on_two_cores(cores, near, far)
+    on_two_cores(near, far)
 }
 
-fn array_queue_hop(cores: &[CoreId], hops: u64) -> Duration {
+fn array_queue_hop(hops: u64) -> Duration {
     let there = ArrayQueue::<Line>::new(CAPACITY);
     let back = ArrayQueue::<Line>::new(CAPACITY);
     let near = || {
@@ -128,7 +68,7 @@ fn array_queue_hop(cores: &[CoreId], hops: u64) -> Duration {
                 .expect("a ping-pong never fills a queue");
         }
     };
-    on_two_cores(cores, near, far)
+    on_two_cores(near, far)
 }
 
 /// Publishes `lines` in batches, never more than the reader behind `cursor` has room for.
@@ -169,18 +109,17 @@ fn read_all(reader: &mut Reader, lines: u64) {
     assert_eq!(sum, 0, "both ends of every line are equal");
 }
 
-fn ring_stream(cores: &[CoreId], lines: u64, batch: u64) -> Duration {
+fn ring_stream(lines: u64, batch: u64) -> Duration {
     let (mut producer, ring) = ring(CAPACITY);
     let mut reader = ring.reader();
     let cursor = reader.cursor();
     on_two_cores(
-        cores,
         move || read_all(&mut reader, lines),
         move || publish_all(&mut producer, &cursor, lines, batch),
     )
 }
 
-fn array_queue_stream(cores: &[CoreId], lines: u64) -> Duration {
+fn array_queue_stream(lines: u64) -> Duration {
     let queue = Arc::new(ArrayQueue::<Line>::new(CAPACITY));
     let consumer = || {
         let (mut read, mut sum) = (0, 0u64);
@@ -200,113 +139,146 @@ fn array_queue_stream(cores: &[CoreId], lines: u64) -> Duration {
             spin_until(|| queue.push([position; 8]).is_ok());
         }
     };
-    on_two_cores(cores, consumer, producer)
+    on_two_cores(consumer, producer)
 }
 
 fn hop(criterion: &mut Criterion) {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
     let mut group = criterion.benchmark_group("hop");
     // An iteration is a round trip, two hops; throughput makes criterion show hops.
     group.throughput(Throughput::Elements(2));
     group.bench_function("cache_line", |b| {
-        b.iter_custom(|trips| raw_hop(&cores, trips * 2));
+        b.iter_custom(|trips| cache_line_hops(trips * 2));
     });
     group.bench_function("ring", |b| {
-        b.iter_custom(|trips| ring_hop(&cores, trips * 2));
+        b.iter_custom(|trips| ring_hop(trips * 2));
     });
     group.bench_function("array_queue", |b| {
-        b.iter_custom(|trips| array_queue_hop(&cores, trips * 2));
+        b.iter_custom(|trips| array_queue_hop(trips * 2));
     });
     group.finish();
 }
 
 fn stream(criterion: &mut Criterion) {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
     let mut group = criterion.benchmark_group("stream");
     // An iteration is a packet of 21 lines in every case.
     group.throughput(Throughput::Elements(TICKS_PER_PACKET));
     group.bench_function("ring_by_packets", |b| {
-        b.iter_custom(|packets| ring_stream(&cores, packets * TICKS_PER_PACKET, TICKS_PER_PACKET));
+        b.iter_custom(|packets| ring_stream(packets * TICKS_PER_PACKET, TICKS_PER_PACKET));
     });
     group.bench_function("ring_one_by_one", |b| {
-        b.iter_custom(|packets| ring_stream(&cores, packets * TICKS_PER_PACKET, 1));
+        b.iter_custom(|packets| ring_stream(packets * TICKS_PER_PACKET, 1));
     });
     group.bench_function("array_queue", |b| {
-        b.iter_custom(|packets| array_queue_stream(&cores, packets * TICKS_PER_PACKET));
+        b.iter_custom(|packets| array_queue_stream(packets * TICKS_PER_PACKET));
     });
     group.finish();
 }
 
-/// Hops and lines of a block in [`pairs`].
+/// Hops and lines of a turn in [`pairs`], and packets of a turn in [`many_readers`].
 const BLOCK: u64 = 40_000;
+const PACKETS: u64 = 20_000;
+/// Readers beside whose cost for the producer that of one is put.
+const READERS: usize = 8;
 
 /// One case beside the one it is compared with, in turns (A B B A …): a virtual machine moves its
 /// cores about, and a cache line then takes up to five times as long from one minute to the next.
 /// Only figures of the same moment compare.
-fn pairs(rounds: usize) {
-    type Case = fn(&[CoreId]) -> Duration;
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let raw: Case = |cores| raw_hop(cores, BLOCK);
-    let queue: Case = |cores| array_queue_stream(cores, BLOCK);
-    let cases: [(&str, Case, Case); 5] = [
-        ("hop, cache line : cache line", raw, raw),
-        (
-            "hop, ring : cache line",
-            |cores| ring_hop(cores, BLOCK),
-            raw,
-        ),
-        (
-            "hop, array queue : cache line",
-            |cores| array_queue_hop(cores, BLOCK),
-            raw,
-        ),
-        (
-            "stream, ring by packets : array queue",
-            |cores| ring_stream(cores, BLOCK / TICKS_PER_PACKET * TICKS_PER_PACKET, 21),
-            queue,
-        ),
-        (
-            "stream, ring one by one : array queue",
-            |cores| ring_stream(cores, BLOCK, 1),
-            queue,
-        ),
-    ];
-    println!("\nin turns, {rounds} rounds of {BLOCK} hops or lines, medians");
-    println!(
-        "{:40} {:>10} {:>10} {:>8}",
-        "", "ns each", "other, ns", "ratio"
+fn pairs(turns: usize) {
+    println!("\nin turns, {turns} of {BLOCK} hops or lines each");
+    let hops = [cache_line_hops, ring_hop, array_queue_hop];
+    let hops = in_turns(turns, hops.len(), |way| ns_of(hops[way](BLOCK), BLOCK));
+    let whole_packets = BLOCK / TICKS_PER_PACKET * TICKS_PER_PACKET;
+    let streams = in_turns(turns, 3, |way| match way {
+        0 => ns_of(array_queue_stream(BLOCK), BLOCK),
+        1 => ns_of(ring_stream(whole_packets, TICKS_PER_PACKET), whole_packets),
+        _ => ns_of(ring_stream(BLOCK, 1), BLOCK),
+    });
+    let floor = ("cache line", &hops[0][..]);
+    let peer = ("crossbeam ArrayQueue", &streams[0][..]);
+    let bound = Some(Bound::RatioAtMost(1.10));
+    print("a hop from core to core", &hops[1], "ns", floor, bound);
+    print("a hop of crossbeam ArrayQueue", &hops[2], "ns", floor, None);
+    print(
+        "streaming, a packet at a time",
+        &streams[1],
+        "ns a tick",
+        peer,
+        None,
     );
-    for (name, ours, other) in cases {
-        let (mut times, mut others, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..rounds {
-            let order = if round % 2 == 0 {
-                [true, false]
-            } else {
-                [false, true]
-            };
-            let mut pair = [0.0; 2];
-            for is_ours in order {
-                let took = if is_ours { ours(&cores) } else { other(&cores) };
-                pair[usize::from(!is_ours)] = took.as_nanos() as f64 / BLOCK as f64;
-            }
-            times.push(pair[0]);
-            others.push(pair[1]);
-            ratios.push(pair[0] / pair[1]);
-        }
-        let [time, other, ratio] = [times, others, ratios].map(median);
-        println!("{name:40} {time:>10.1} {other:>10.1} {ratio:>8.2}");
-    }
+    print(
+        "streaming, tick by tick",
+        &streams[2],
+        "ns a tick",
+        peer,
+        None,
+    );
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// What publishing a packet costs the producer, which waits for nobody, with one reader and with
+/// many.
+fn many_readers(turns: usize) {
+    let runs = in_turns(turns, 2, |way| producing([1, READERS][way]));
+    let one = ("with one reader", &runs[0][..]);
+    let bound = Some(Bound::RatioAtMost(1.10));
+    let what = format!("publishing a packet, with {READERS} readers");
+    print(&what, &runs[1], "ns a tick", one, bound);
+}
+
+/// Nanoseconds a tick for the producer, beside so many readers that share the other core and read
+/// all the time, whatever they miss.
+fn producing(readers: usize) -> f64 {
+    let (mut producer, ring) = ring(CAPACITY);
+    let is_over = AtomicBool::new(false);
+    let ready = Barrier::new(readers + 1);
+    let mut took = Duration::ZERO;
+    let read = |mut reader: Reader| {
+        let mut out = [Line::default(); 64];
+        ready.wait();
+        while !is_over.load(Ordering::Relaxed) {
+            // A reader that is lapped goes on with what there is.
+            let _ = hint::black_box(reader.read(&mut out));
+        }
+    };
+    let publish = || {
+        ready.wait();
+        let start = Instant::now();
+        for packet in 0..PACKETS {
+            producer.publish(&[packet; 8], [[packet; 8]; TICKS_PER_PACKET as usize - 1]);
+        }
+        took = start.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+    };
+    on_two_cores(publish, || {
+        thread::scope(|scope| {
+            for _ in 0..readers {
+                let reader = ring.reader();
+                scope.spawn(|| read(reader));
+            }
+        });
+    });
+    ns_of(took, PACKETS * TICKS_PER_PACKET)
+}
+
+fn ns_of(took: Duration, units: u64) -> f64 {
+    took.as_nanos() as f64 / units as f64
+}
+
+fn print(what: &str, ours: &[f64], unit: &str, against: (&str, &[f64]), bound: Option<Bound>) {
+    Figure {
+        what,
+        ours,
+        unit,
+        against: Some(against),
+        bound,
+    }
+    .print();
 }
 
 criterion_group!(benches, hop, stream);
 
 fn main() {
     benches();
-    let is_instant = std::env::args().any(|argument| argument == "--test");
-    pairs(if is_instant { 1 } else { 40 });
+    let turns = if is_instant() { 1 } else { 40 };
+    pairs(turns);
+    many_readers(turns);
 }

@@ -8,19 +8,18 @@
 use std::error::Error;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tickcast_benches::feed::{self, Repeated};
+use tickcast_benches::{Bound, Figure, in_turns, is_instant};
 use tickcast_latency::{Histograms, Report, Stage};
 use tickcast_net::clock::realtime_ns;
 use tickcast_net::thread::available_cores;
-use tickcast_net::{Group, Interface, ReceiveConfig, SendConfig};
-use tickcast_publisher::{
-    FlowControl, Publisher, PublisherConfig, PublisherHandle, Source, SourceError, Speed, Supply,
-};
+use tickcast_publisher::{FlowControl, Publisher, PublisherHandle, Speed};
 use tickcast_subscriber::{
     LineFaults, Origin, Provenance, Start, Stats, Strategy, SubscriberBuilder, SubscriberConfig,
 };
@@ -30,7 +29,7 @@ use tickcast_wire::{Digest, Tick};
 type Failure = Box<dyn Error>;
 type Part = fn(&Effort) -> Result<(), Failure>;
 
-/// The pace of the runs that measure time, as in `docs/measuring.md`.
+/// The pace of the runs that measure time.
 const PACE: Speed = Speed::PerSecond(20_000);
 /// The pace of the feed that is joined late.
 const FULL_RATE: Speed = Speed::PerSecond(1_000_000);
@@ -44,7 +43,7 @@ struct Effort {
     both_lines_ticks: u64,
     heal_runs: u64,
     heal_ticks: u64,
-    live_pairs: u64,
+    live_pairs: usize,
     live_ticks: u64,
     joins: u64,
 }
@@ -70,15 +69,14 @@ const QUICK: Effort = Effort {
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let quick = arguments.iter().any(|it| it == "--quick" || it == "--test");
-    let effort = if quick { &QUICK } else { &FULL };
+    let effort = if is_instant() { &QUICK } else { &FULL };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     println!(
         "recovery: loopback, {} cores, Linux {}",
         available_cores().len(),
         kernel.trim()
     );
-    if quick {
+    if is_instant() {
         println!("quick: shows that it runs, the figures say nothing");
     }
     let parts: [(&str, Part); 5] = [
@@ -101,34 +99,56 @@ fn main() -> Result<(), Failure> {
 // ---- the figures -----------------------------------------------------------------------------
 
 fn one_line(effort: &Effort) -> Result<(), Failure> {
-    let run = run(effort.one_line_ticks, Speed::Max, [0.3, 0.0])?;
-    let counters = &run.stats.counters;
-    println!(
-        "\n30 % of the packets lost on line A, {} ticks at full speed\n  retransmit requests {}, \
-         lost {}, digests {}; {:.1} million ticks/s",
-        run.published,
-        counters.retransmit_requests,
-        counters.lost,
-        run.digests(),
-        run.rate() / 1e6,
+    let run = lossy(effort.one_line_ticks, [0.3, 0.0])?;
+    let requests = run.stats.counters.retransmit_requests as f64;
+    let bound = Some(Bound::AtMost(0.0));
+    print(
+        "30 % lost on line A: requests",
+        &[requests],
+        "",
+        None,
+        bound,
+    );
+    print(
+        "30 % lost on line A",
+        &[run.rate() / 1e6],
+        "M ticks/s",
+        None,
+        None,
     );
     Ok(())
 }
 
 fn both_lines(effort: &Effort) -> Result<(), Failure> {
-    let run = run(effort.both_lines_ticks, Speed::Max, [0.3, 0.3])?;
+    let run = lossy(effort.both_lines_ticks, [0.3, 0.3])?;
+    print(
+        "30 % lost on each line",
+        &[run.rate() / 1e6],
+        "M ticks/s",
+        None,
+        None,
+    );
+    Ok(())
+}
+
+/// At full speed with these shares of the packets lost; an error when that shows in the stream.
+fn lossy(ticks: u64, drop: [f64; 2]) -> Result<Run, Failure> {
+    let run = run(ticks, Speed::Max, drop)?;
     let counters = &run.stats.counters;
     println!(
-        "\n30 % of the packets lost on each line, {} ticks at full speed\n  {} retransmitted in {} \
-         requests, lost {}, digests {}; {:.1} million ticks/s",
-        run.published,
+        "\n{ticks} ticks at full speed, {:.0} % of the packets lost on line A, {:.0} % on line B\n  {} \
+         retransmitted in {} requests, lost {}, digests {}",
+        100.0 * drop[0],
+        100.0 * drop[1],
         counters.retransmitted,
         counters.retransmit_requests,
         counters.lost,
         run.digests(),
-        run.rate() / 1e6,
     );
-    Ok(())
+    if counters.lost > 0 || run.digest_delivered != run.digest_published {
+        return Err("what was delivered is not what was published".into());
+    }
+    Ok(run)
 }
 
 fn heal(effort: &Effort) -> Result<(), Failure> {
@@ -138,6 +158,7 @@ fn heal(effort: &Effort) -> Result<(), Failure> {
          block, while the same feed runs without loss"
     );
     println!("                gaps       p50       p90       p99       max  (times in µs)");
+    let (mut healed, mut exchanged) = ([vec![], vec![]], [vec![], vec![]]);
     for _ in 0..effort.heal_runs {
         let bare = Exchange::start()?;
         run(effort.heal_ticks, PACE, [0.0, 0.0])?;
@@ -145,6 +166,8 @@ fn heal(effort: &Effort) -> Result<(), Failure> {
         bare.sort_unstable();
         let at = |quantile: f64| bare.get((bare.len() as f64 * quantile) as usize).copied();
         let quantiles = [at(0.5), at(0.9), at(0.99), bare.last().copied()];
+        exchanged[0].push(to_micros(at(0.5)));
+        exchanged[1].push(to_micros(at(0.99)));
         println!("  bare {:>15}{}", bare.len(), micros(quantiles));
 
         let run = run(effort.heal_ticks, PACE, [0.05, 0.05])?;
@@ -156,8 +179,20 @@ fn heal(effort: &Effort) -> Result<(), Failure> {
             run.stats.counters.lost,
             run.digests(),
         );
+        healed[0].push(to_micros(row.p50));
+        healed[1].push(to_micros(row.p99));
+    }
+    for (at, name, most) in [(0, "p50", 100.0), (1, "p99", 1_000.0)] {
+        let what = format!("a gap on both lines, seen to healed, {name}");
+        let bare = Some(("a bare exchange over TCP", &exchanged[at][..]));
+        print(&what, &healed[at], "µs", bare, Some(Bound::AtMost(most)));
     }
     Ok(())
+}
+
+/// Not a number where there were too few samples.
+fn to_micros(ns: Option<u64>) -> f64 {
+    ns.map_or(f64::NAN, |ns| ns as f64 / 1e3)
 }
 
 fn micros(quantiles: [Option<u64>; 4]) -> String {
@@ -222,18 +257,21 @@ fn live(effort: &Effort) -> Result<(), Failure> {
     let median = |drop: f64| -> Result<f64, Failure> {
         let run = run(effort.live_ticks, PACE, [drop, drop])?;
         let row = run.latency.row(Stage::Total).ok_or("no stage total")?;
-        Ok(row.p50.unwrap_or(0) as f64)
+        Ok(to_micros(row.p50))
     };
-    let (mut ratios, mut controls) = (Vec::new(), Vec::new());
-    for _ in 0..effort.live_pairs {
-        let quiet = median(0.0)?;
-        let (healing, healing_again) = (median(0.05)?, median(0.05)?);
-        let quiet_again = median(0.0)?;
-        ratios.extend([healing / quiet, healing_again / quiet_again]);
-        controls.push(quiet_again / quiet);
-    }
-    println!("  healing : not healing  {}", Spread::of(ratios));
-    println!("  not healing, twice     {}", Spread::of(controls));
+    let runs = in_turns(2 * effort.live_pairs, 2, |way| median([0.0, 0.05][way]));
+    let mut runs = runs.into_iter().map(|runs| runs.into_iter().collect());
+    let mut next = || -> Result<Vec<f64>, Failure> { runs.next().ok_or("a way is missing")? };
+    let (quiet, healing) = (next()?, next()?);
+    let quiet = Some(("not healing", &quiet[..]));
+    let bound = Some(Bound::RatioAtMost(1.05));
+    print(
+        "the live path while healing, total, p50",
+        &healing,
+        "µs",
+        quiet,
+        bound,
+    );
     Ok(())
 }
 
@@ -256,7 +294,15 @@ fn join(effort: &Effort) -> Result<(), Failure> {
     }
     publisher.stop();
     publisher.join()?;
-    println!("  rows of the snapshot {rows}, ms: {}", Spread::of(times));
+    println!("  rows of the snapshot {rows}");
+    let bound = Some(Bound::AtMost(20.0));
+    print(
+        "late join: call to the first tick that did not wait",
+        &times,
+        "ms",
+        None,
+        bound,
+    );
     Ok(())
 }
 
@@ -388,91 +434,36 @@ fn publish(
     speed: Speed,
     flow_control: Option<FlowControl>,
 ) -> Result<PublisherHandle, Failure> {
-    let interface = Interface::loopback()?;
-    let [line_a, line_b] = groups()?.map(|group| SendConfig::new(group, interface.clone()));
-    let mut config = PublisherConfig::new(line_a);
-    config.line_b = Some(line_b);
-    config.speed = speed;
+    let mut config = feed::publish(&feed::own_groups(), speed)?;
     config.flow_control = flow_control;
-    Ok(Publisher::start(config, Repeated::new(ticks))?)
+    let market = Synthetic::new(SyntheticConfig {
+        instruments: INSTRUMENTS,
+        ..SyntheticConfig::default()
+    });
+    let market = market.take(1_000_000.min(ticks as usize)).collect();
+    Ok(Publisher::start(config, Repeated::new(market, ticks))?)
 }
 
 fn subscribe(publisher: &PublisherHandle) -> Result<SubscriberConfig, Failure> {
-    let interface = Interface::loopback()?;
-    let [line_a, line_b] = groups()?.map(|group| ReceiveConfig::new(group, interface.clone()));
-    let mut config = SubscriberConfig::new(line_a);
-    config.line_b = Some(line_b);
-    config.recovery = publisher.recovery_addr();
-    config.arbiter.start = Start::Seq(1);
-    config.flow_control = true;
-    Ok(config)
+    Ok(feed::subscribe(
+        &feed::own_groups(),
+        publisher.recovery_addr(),
+    )?)
 }
 
-fn groups() -> Result<[Group; 2], Failure> {
-    let [_, b, c, d] = std::process::id().to_be_bytes();
-    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
-    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
-}
-
-/// A market of a million ticks, again and again: any length without the memory for it.
-struct Repeated {
-    market: Vec<Tick>,
-    at: usize,
-    left: u64,
-}
-
-impl Repeated {
-    fn new(ticks: u64) -> Repeated {
-        let market = Synthetic::new(SyntheticConfig {
-            instruments: INSTRUMENTS,
-            ..SyntheticConfig::default()
-        });
-        Repeated {
-            market: market.take(1_000_000.min(ticks as usize)).collect(),
-            at: 0,
-            left: ticks,
-        }
+fn print(
+    what: &str,
+    ours: &[f64],
+    unit: &str,
+    against: Option<(&str, &[f64])>,
+    bound: Option<Bound>,
+) {
+    Figure {
+        what,
+        ours,
+        unit,
+        against,
+        bound,
     }
-}
-
-impl Source for Repeated {
-    fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
-        let rest = &self.market[self.at..];
-        let most = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
-        Ok(match &rest[..most] {
-            [] => Supply::End,
-            ticks => Supply::Ticks(ticks),
-        })
-    }
-
-    fn take(&mut self, count: usize) {
-        self.left -= count as u64;
-        self.at = (self.at + count) % self.market.len();
-    }
-}
-
-/// Figures of several runs: the whole spread.
-struct Spread(Vec<f64>);
-
-impl Spread {
-    fn of(mut figures: Vec<f64>) -> Spread {
-        figures.sort_by(f64::total_cmp);
-        Spread(figures)
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Spread(figures) = self;
-        let (first, last) = (figures.first(), figures.last());
-        let (Some(first), Some(last)) = (first, last) else {
-            return f.write_str("no figures");
-        };
-        let median = figures[figures.len() / 2];
-        let runs = figures.len();
-        write!(
-            f,
-            "median {median:.2}, {first:.2} to {last:.2} in {runs} runs"
-        )
-    }
+    .print();
 }

@@ -1,0 +1,266 @@
+//! Tick files read from memory or from the page cache, each format; order books; conversion.
+//!
+//! `cargo bench --bench tickfiles`. Every file has a million messages or ticks, in an order that no
+//! branch predictor learns: a short file read again and again shows figures that no trading day
+//! has.
+
+mod iex;
+mod itch;
+mod orders;
+
+use std::fs::File;
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Instant;
+
+use criterion::{Criterion, Throughput, criterion_group};
+use tempfile::TempDir;
+use tickcast_benches::{Bound, Figure, in_turns, is_instant};
+use tickcast_tickfile::{
+    CsvWriter, ItchMessages, Synthetic, SyntheticConfig, TickWriter, TicksFile, Writer, open,
+};
+use tickcast_wire::{Digest, Tick};
+
+use crate::orders::Step;
+
+/// Messages or ticks of each file; of CSV a tenth.
+const COUNT: u64 = 1_000_000;
+const INSTANT_COUNT: u64 = 20_000;
+
+/// The files, which are removed when this is dropped.
+struct Files {
+    folder: TempDir,
+    count: u64,
+    steps: Vec<Step>,
+    /// The bytes of `bench.itch`.
+    itch: Vec<u8>,
+}
+
+impl Files {
+    fn write() -> Files {
+        let folder = tempfile::tempdir().expect("a folder for the files");
+        let count = if is_instant() { INSTANT_COUNT } else { COUNT };
+        let steps = orders::steps(count);
+        let at = |name: &str| folder.path().join(name);
+        itch::write(&at("bench.itch"), &steps).expect("room on the disk");
+        iex::write(&at("bench.pcap"), count).expect("room on the disk");
+        let mut ticks = TickWriter::create(&at("bench.ticks")).expect("a file of our own");
+        let mut csv = CsvWriter::create(&at("bench.csv")).expect("a file of our own");
+        for (tick, seq) in Synthetic::new(SyntheticConfig::default()).zip(1..=count) {
+            let tick = tick.with_seq(seq);
+            ticks.write(&tick).expect("room on the disk");
+            if seq <= count / 10 {
+                csv.write(&tick).expect("room on the disk");
+            }
+        }
+        ticks.finish().expect("room on the disk");
+        csv.finish().expect("room on the disk");
+        let itch = std::fs::read(at("bench.itch")).expect("the file just written");
+        Files {
+            folder,
+            count,
+            steps,
+            itch,
+        }
+    }
+
+    /// Reads a file tick by tick; how many ticks it gave.
+    fn read(&self, name: &str) -> u64 {
+        let reader = open(&self.folder.path().join(name)).expect("a readable file");
+        let ticks = reader.map(|tick| tick.expect("an undamaged file"));
+        let (sum, count) = ticks.fold((0, 0), |(sum, count), tick| {
+            (sum ^ tick.ts_event(), count + 1)
+        });
+        black_box(sum);
+        count
+    }
+
+    /// The rows of the native file in place, each block against its checksum.
+    fn blocks(&self, mut each: impl FnMut(&[Tick])) {
+        let file = TicksFile::open(&self.folder.path().join("bench.ticks"));
+        for block in file.expect("a readable file").blocks() {
+            each(block.expect("an undamaged file"));
+        }
+    }
+
+    /// Converts a file into another; how many ticks went over.
+    fn convert(&self, from: &str, to: &str) -> u64 {
+        let to = self.folder.path().join(to);
+        let file = File::create(&to).expect("a file of our own");
+        let mut writer = Writer::new(file, Path::new(&to)).expect("a known format");
+        for tick in open(&self.folder.path().join(from)).expect("a readable file") {
+            writer
+                .write(&tick.expect("an undamaged file"))
+                .expect("room on the disk");
+        }
+        writer.finish().expect("room on the disk").ticks
+    }
+
+    /// Decodes every message, and looks at what most types have.
+    fn decode_itch(&self) -> u64 {
+        let messages = ItchMessages::new(black_box(&self.itch));
+        let (sum, count) = messages.fold((0_u64, 0), |(sum, count), message| {
+            let sum = sum.wrapping_add(message.reference()) ^ message.nanos();
+            (
+                sum ^ u64::from(message.shares() ^ message.price()),
+                count + 1,
+            )
+        });
+        black_box(sum);
+        count
+    }
+}
+
+/// What is measured; `run` gives how many of the unit it did.
+struct Case {
+    what: &'static str,
+    /// `ns`, or millions a second of something.
+    unit: &'static str,
+    bound: Option<Bound>,
+    run: fn(&Files) -> u64,
+}
+
+const CASES: [Case; 12] = [
+    Case {
+        what: "ITCH, a message decoded",
+        unit: "ns",
+        bound: Some(Bound::AtMost(3.0)),
+        run: Files::decode_itch,
+    },
+    Case {
+        what: "ITCH, a message to ticks with the full book",
+        unit: "ns",
+        bound: Some(Bound::AtMost(25.0)),
+        run: |files| {
+            files.read("bench.itch");
+            files.count
+        },
+    },
+    Case {
+        what: "order books, a message",
+        unit: "ns",
+        bound: None,
+        run: |files| {
+            black_box(orders::into_books(black_box(&files.steps)));
+            files.count
+        },
+    },
+    Case {
+        what: "IEX TOPS in pcap, a message to ticks",
+        unit: "ns",
+        bound: None,
+        run: |files| {
+            files.read("bench.pcap");
+            files.count
+        },
+    },
+    Case {
+        what: "CSV, a line to a tick",
+        unit: "ns",
+        bound: None,
+        run: |files| files.read("bench.csv"),
+    },
+    Case {
+        what: ".ticks from the page cache, checksums checked, rows in place",
+        unit: "M ticks/s",
+        bound: Some(Bound::AtLeast(100.0)),
+        run: |files| {
+            files.blocks(|rows| {
+                black_box(rows);
+            });
+            files.count
+        },
+    },
+    Case {
+        what: ".ticks, checked, and the digest of all",
+        unit: "M ticks/s",
+        bound: None,
+        run: |files| {
+            let mut digest = Digest::default();
+            files.blocks(|rows| digest.update_all(rows));
+            black_box(digest);
+            files.count
+        },
+    },
+    Case {
+        what: ".ticks, tick by tick",
+        unit: "M ticks/s",
+        bound: None,
+        run: |files| files.read("bench.ticks"),
+    },
+    Case {
+        what: "the synthetic market",
+        unit: "M ticks/s",
+        bound: None,
+        run: |files| {
+            let market = Synthetic::new(SyntheticConfig::default());
+            let market = market.take(files.count as usize);
+            black_box(market.fold(0, |sum, tick| sum ^ tick.ts_event()));
+            files.count
+        },
+    },
+    Case {
+        what: "ITCH converted to .ticks",
+        unit: "M messages/s",
+        bound: None,
+        run: |files| {
+            files.convert("bench.itch", "out.ticks");
+            files.count
+        },
+    },
+    Case {
+        what: ".ticks converted to CSV",
+        unit: "M ticks/s",
+        bound: None,
+        run: |files| files.convert("bench.ticks", "out.csv"),
+    },
+    Case {
+        what: "CSV converted to .ticks",
+        unit: "M ticks/s",
+        bound: None,
+        run: |files| files.convert("bench.csv", "back.ticks"),
+    },
+];
+
+fn tickfiles(c: &mut Criterion) {
+    let files = Files::write();
+    let mut group = c.benchmark_group("tick files");
+    group.sample_size(10);
+    for case in &CASES {
+        group.throughput(Throughput::Elements((case.run)(&files)));
+        group.bench_function(case.what, |b| b.iter(|| (case.run)(&files)));
+    }
+    group.finish();
+}
+
+/// Each case in turns with the others.
+fn figures(turns: usize) {
+    let files = Files::write();
+    let runs = in_turns(turns, CASES.len(), |way| {
+        let start = Instant::now();
+        let count = (CASES[way].run)(&files);
+        let ns = start.elapsed().as_nanos() as f64 / count as f64;
+        if CASES[way].unit == "ns" {
+            ns
+        } else {
+            1e3 / ns
+        }
+    });
+    for (case, runs) in CASES.iter().zip(&runs) {
+        Figure {
+            what: case.what,
+            ours: runs,
+            unit: case.unit,
+            against: None,
+            bound: case.bound,
+        }
+        .print();
+    }
+}
+
+criterion_group!(benches, tickfiles);
+
+fn main() {
+    benches();
+    figures(if is_instant() { 1 } else { 10 });
+}
