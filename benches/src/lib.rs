@@ -7,6 +7,7 @@ mod cores;
 pub mod feed;
 mod figure;
 mod itch;
+pub mod orders;
 pub mod role;
 mod turns;
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::orders::Numbers;
+use tickcast_benches::orders::Numbers;
 
 /// Link type of pcap: packets begin with their IP header.
 const RAW_IP: u32 = 101;

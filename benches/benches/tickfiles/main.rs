@@ -1,27 +1,24 @@
-//! Tick files read from memory or from the page cache, each format; order books; conversion.
+//! Tick files read from memory or from the page cache, each format; order books; the synthetic
+//! market.
 //!
 //! `cargo bench --bench tickfiles`. Every file has a million messages or ticks, in an order that no
 //! branch predictor learns: a short file read again and again shows figures that no trading day
 //! has.
 
 mod iex;
-mod itch;
-mod orders;
 
-use std::fs::File;
 use std::hint::black_box;
-use std::path::Path;
 use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group};
 use tempfile::TempDir;
-use tickcast_benches::{Bound, Figure, in_turns, is_instant};
+use tickcast_benches::orders::{Action, Step, steps};
+use tickcast_benches::{Bound, Figure, in_turns, is_instant, write_itch};
+use tickcast_book::{Books, Limits, Order, Side};
 use tickcast_tickfile::{
-    CsvWriter, ItchMessages, Synthetic, SyntheticConfig, TickWriter, TicksFile, Writer, open,
+    CsvWriter, ItchMessages, Synthetic, SyntheticConfig, TickWriter, TicksFile, open,
 };
 use tickcast_wire::{Digest, Tick};
-
-use crate::orders::Step;
 
 /// Messages or ticks of each file; of CSV a tenth.
 const COUNT: u64 = 1_000_000;
@@ -40,9 +37,8 @@ impl Files {
     fn write() -> Files {
         let folder = tempfile::tempdir().expect("a folder for the files");
         let count = if is_instant() { INSTANT_COUNT } else { COUNT };
-        let steps = orders::steps(count);
         let at = |name: &str| folder.path().join(name);
-        itch::write(&at("bench.itch"), &steps).expect("room on the disk");
+        write_itch(&at("bench.itch"), count);
         iex::write(&at("bench.pcap"), count).expect("room on the disk");
         let mut ticks = TickWriter::create(&at("bench.ticks")).expect("a file of our own");
         let mut csv = CsvWriter::create(&at("bench.csv")).expect("a file of our own");
@@ -59,7 +55,7 @@ impl Files {
         Files {
             folder,
             count,
-            steps,
+            steps: steps(count),
             itch,
         }
     }
@@ -81,19 +77,6 @@ impl Files {
         for block in file.expect("a readable file").blocks() {
             each(block.expect("an undamaged file"));
         }
-    }
-
-    /// Converts a file into another; how many ticks went over.
-    fn convert(&self, from: &str, to: &str) -> u64 {
-        let to = self.folder.path().join(to);
-        let file = File::create(&to).expect("a file of our own");
-        let mut writer = Writer::new(file, Path::new(&to)).expect("a known format");
-        for tick in open(&self.folder.path().join(from)).expect("a readable file") {
-            writer
-                .write(&tick.expect("an undamaged file"))
-                .expect("room on the disk");
-        }
-        writer.finish().expect("room on the disk").ticks
     }
 
     /// Decodes every message, and looks at what most types have.
@@ -120,7 +103,7 @@ struct Case {
     run: fn(&Files) -> u64,
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 9] = [
     Case {
         what: "ITCH, a message decoded",
         unit: "ns",
@@ -141,7 +124,7 @@ const CASES: [Case; 12] = [
         unit: "ns",
         bound: None,
         run: |files| {
-            black_box(orders::into_books(black_box(&files.steps)));
+            black_box(into_books(black_box(&files.steps)));
             files.count
         },
     },
@@ -199,28 +182,36 @@ const CASES: [Case; 12] = [
             files.count
         },
     },
-    Case {
-        what: "ITCH converted to .ticks",
-        unit: "M messages/s",
-        bound: None,
-        run: |files| {
-            files.convert("bench.itch", "out.ticks");
-            files.count
-        },
-    },
-    Case {
-        what: ".ticks converted to CSV",
-        unit: "M ticks/s",
-        bound: None,
-        run: |files| files.convert("bench.ticks", "out.csv"),
-    },
-    Case {
-        what: "CSV converted to .ticks",
-        unit: "M ticks/s",
-        bound: None,
-        run: |files| files.convert("bench.csv", "back.ticks"),
-    },
 ];
+
+/// Takes the steps into order books; gives how many orders rest in the end.
+fn into_books(steps: &[Step]) -> usize {
+    let mut books = Books::new(Limits::default());
+    for step in steps {
+        let outcome = match step.action {
+            Action::Add {
+                is_bid,
+                size,
+                price,
+            } => {
+                let order = Order {
+                    price: i64::from(price) * 100_000,
+                    size,
+                    instrument: step.instrument.into(),
+                    side: if is_bid { Side::Bid } else { Side::Ask },
+                };
+                books.add(step.reference, order).map(|_| ())
+            }
+            Action::Delete => books.delete(step.reference).map(|_| ()),
+            Action::Replace { by, size, price } => books
+                .replace(step.reference, by, i64::from(price) * 100_000, size)
+                .map(|_| ()),
+            Action::Execute => books.reduce(step.reference, 1).map(|_| ()),
+        };
+        outcome.expect("an action for an order that rests");
+    }
+    books.resting_orders()
+}
 
 fn tickfiles(c: &mut Criterion) {
     let files = Files::write();

@@ -1,7 +1,5 @@
 //! What happens to orders on a trading day, made from a seed.
 
-use tickcast_book::{Books, Limits, Order, Side};
-
 /// Instruments that orders are for.
 const INSTRUMENTS: u64 = 1_000;
 /// Orders that rest at most, and from when on others than new ones come.
@@ -10,17 +8,25 @@ const LEAST_RESTING: usize = 1_000;
 
 /// What happens to an order.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Action {
+pub enum Action {
+    /// It rests from now on.
     Add {
+        /// It is to buy.
         is_bid: bool,
+        /// How much.
         size: u32,
         /// In units of 0.0001.
         price: u32,
     },
+    /// It is gone.
     Delete,
+    /// Another takes its place.
     Replace {
+        /// The reference of the other.
         by: u64,
+        /// How much.
         size: u32,
+        /// In units of 0.0001.
         price: u32,
     },
     /// One is executed.
@@ -29,17 +35,22 @@ pub(crate) enum Action {
 
 /// An action, and the order that it is for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Step {
-    pub(crate) reference: u64,
-    pub(crate) instrument: u16,
-    pub(crate) action: Action,
+pub struct Step {
+    /// The reference of the order.
+    pub reference: u64,
+    /// Its instrument, from 1.
+    pub instrument: u16,
+    /// What happens to it.
+    pub action: Action,
 }
 
 /// A small generator of numbers (splitmix64), so that every run has the same ones.
-pub(crate) struct Numbers(pub(crate) u64);
+#[derive(Debug)]
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+    /// A number below the limit, which is not 0.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -58,7 +69,8 @@ impl Numbers {
 /// Orders added, replaced, executed and deleted in no learnable order, with up to 100,000 of them
 /// resting, in the proportions of a trading day (adds 42 %, deletes 40 %, replaces 12 %, executions
 /// 6 %).
-pub(crate) fn steps(count: u64) -> Vec<Step> {
+#[must_use]
+pub fn steps(count: u64) -> Vec<Step> {
     let mut numbers = Numbers(7);
     let mut resting: Vec<(u64, u16)> = Vec::new();
     let mut last = 0;
@@ -108,33 +120,4 @@ pub(crate) fn steps(count: u64) -> Vec<Step> {
         }
     };
     (0..count).map(&mut step).collect()
-}
-
-/// Takes the steps into order books; gives how many orders rest in the end.
-pub(crate) fn into_books(steps: &[Step]) -> usize {
-    let mut books = Books::new(Limits::default());
-    for step in steps {
-        let outcome = match step.action {
-            Action::Add {
-                is_bid,
-                size,
-                price,
-            } => {
-                let order = Order {
-                    price: i64::from(price) * 100_000,
-                    size,
-                    instrument: step.instrument.into(),
-                    side: if is_bid { Side::Bid } else { Side::Ask },
-                };
-                books.add(step.reference, order).map(|_| ())
-            }
-            Action::Delete => books.delete(step.reference).map(|_| ()),
-            Action::Replace { by, size, price } => books
-                .replace(step.reference, by, i64::from(price) * 100_000, size)
-                .map(|_| ()),
-            Action::Execute => books.reduce(step.reference, 1).map(|_| ()),
-        };
-        outcome.expect("an action for an order that rests");
-    }
-    books.resting_orders()
 }
