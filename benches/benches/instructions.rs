@@ -9,6 +9,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
+use tickcast_benches::{Bound, Figure};
 use tickcast_latency::{Stage, stages};
 use tickcast_protocol::{
     Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, NotContiguous, Provenance, Responder,
@@ -132,9 +133,8 @@ fn run(case: &Case, rounds: usize) {
     (0..rounds).for_each(|_| round());
 }
 
-/// Prints the table; fails when a case is above its budget.
+/// Prints each count; fails when one is above its budget.
 fn check() -> ExitCode {
-    println!("{:>12} {:>8}  of one", "instructions", "budget");
     let mut outcome = ExitCode::SUCCESS;
     for (at, case) in CASES.iter().enumerate() {
         let counts = [ROUNDS, 2 * ROUNDS].map(|rounds| count(at, rounds));
@@ -144,16 +144,17 @@ fn check() -> ExitCode {
             return ExitCode::FAILURE;
         };
         let each = (longer - shorter) as f64 / (ROUNDS * case.units) as f64;
-        let verdict = if each > case.budget {
+        if each > case.budget {
             outcome = ExitCode::FAILURE;
-            "  ABOVE ITS BUDGET"
-        } else {
-            ""
-        };
-        let Case {
-            name, unit, budget, ..
-        } = case;
-        println!("{each:>12.1} {budget:>8.1}  {unit}: {name}{verdict}");
+        }
+        Figure {
+            what: &format!("{}, a {}", case.name, case.unit),
+            ours: &[each],
+            unit: "instructions",
+            against: None,
+            bound: Some(Bound::AtMost(case.budget)),
+        }
+        .print();
     }
     outcome
 }
