@@ -60,8 +60,8 @@ pub use idle::{Idle, IdleParseError, Idler};
 pub use interface::Interface;
 pub use memory::{lock_limit, lock_memory};
 pub use receiver::{
-    DEFAULT_RECEIVE_BUFFER, Datagrams, MAX_WAIT, MulticastReceiver, RECEIVE_BYTES, ReceiveConfig,
-    wait,
+    DEFAULT_RECEIVE_BUFFER, Datagrams, DropMeter, MAX_WAIT, MulticastReceiver, RECEIVE_BYTES,
+    ReceiveConfig, wait,
 };
 pub use sender::{DEFAULT_SEND_BUFFER, MAX_SEGMENTS, MAX_SEND_BYTES, MulticastSender, SendConfig};
 pub use xdp::{FrameError, XdpDrops, XdpError, XdpMode, XdpReceiver};

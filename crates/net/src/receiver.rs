@@ -82,7 +82,7 @@ pub struct Datagrams<'a> {
     /// real-time clock.
     pub ts_kernel: Option<u64>,
     /// What the kernel dropped since the socket was opened and before these were queued. See
-    /// [`MulticastReceiver::dropped`] for the unit.
+    /// [`DropMeter::dropped`] for the unit.
     pub dropped: u64,
     /// Whether bytes were cut off at the end, so that the last datagram is not whole.
     pub truncated: bool,
@@ -218,20 +218,24 @@ impl MulticastReceiver {
         }))
     }
 
-    /// Asks the kernel what it dropped since the socket was opened, mostly because the receive
-    /// buffer was full. A system call: it also counts drops that no datagram came after.
-    ///
-    /// Without `gro` this is the number of datagrams. With it, datagrams that were joined and
-    /// dropped in one piece count once: the number is of pieces, and at least so many datagrams
-    /// are gone. What exactly is gone only the sequence numbers in the datagrams tell.
+    /// Asks the kernel what it dropped since the socket was opened; see [`DropMeter::dropped`].
     ///
     /// # Errors
     /// [`ReceiveError::Os`] when the kernel does not tell.
     pub fn dropped(&mut self) -> Result<u64, ReceiveError> {
-        const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
-        let words =
-            sys::words_option::<{ DROPS + 1 }>(self.as_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO)?;
-        Ok(self.drops.read(words[DROPS]))
+        Ok(self.drops.read(ask_drops(&self.socket)?))
+    }
+
+    /// Another handle to the kernel's count of drops, for a thread that may make system calls.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Os`] when there are too many open files.
+    pub fn drop_meter(&self) -> Result<DropMeter, ReceiveError> {
+        let socket = self.socket.try_clone().map_err(OsError::from)?;
+        Ok(DropMeter {
+            socket,
+            drops: self.drops,
+        })
     }
 
     /// How many receives lost a stamp, a count or a segment length because the kernel had more to
@@ -252,6 +256,36 @@ impl MulticastReceiver {
     pub fn receive_buffer(&self) -> BufferSize {
         self.receive_buffer
     }
+}
+
+/// What the kernel dropped at one [`MulticastReceiver`], to be asked beside it. The socket stays open
+/// until this is dropped too.
+#[derive(Debug)]
+pub struct DropMeter {
+    socket: Socket,
+    drops: DropCounter,
+}
+
+impl DropMeter {
+    /// Asks the kernel what it dropped since the socket was opened, mostly because the receive
+    /// buffer was full. A system call: it also counts drops that no datagram came after.
+    ///
+    /// Without `gro` this is the number of datagrams. With it, datagrams that were joined and
+    /// dropped in one piece count once: the number is of pieces, and at least so many datagrams
+    /// are gone. What exactly is gone only the sequence numbers in the datagrams tell.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Os`] when the kernel does not tell.
+    pub fn dropped(&mut self) -> Result<u64, ReceiveError> {
+        Ok(self.drops.read(ask_drops(&self.socket)?))
+    }
+}
+
+fn ask_drops(socket: &Socket) -> Result<u32, ReceiveError> {
+    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+    let words =
+        sys::words_option::<{ DROPS + 1 }>(socket.as_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(words[DROPS])
 }
 
 impl AsFd for MulticastReceiver {

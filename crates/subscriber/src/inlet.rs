@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use tickcast_net::{
-    BufferSize, Datagrams, MulticastReceiver, NetError, ReceiveConfig, ReceiveError, XdpError,
-    XdpMode, XdpReceiver,
+    BufferSize, Datagrams, DropMeter, MulticastReceiver, NetError, ReceiveConfig, ReceiveError,
+    XdpError, XdpMode, XdpReceiver,
 };
 
 use crate::error::StartError;
@@ -80,11 +80,22 @@ impl Inlet {
         }
     }
 
-    /// Asks the kernel what it dropped, also without a datagram after it.
-    pub(crate) fn ask_for_drops(&mut self) -> Result<u64, ReceiveError> {
-        match &mut self.socket {
-            Socket::Udp(socket) => socket.dropped(),
-            Socket::Xdp(socket) => socket.drops().map(|drops| drops.datagrams()),
+    /// What is known to have been dropped. Of UDP the last datagram told; see
+    /// [`Inlet::drop_meter`] for what was dropped after it. AF_XDP has to be asked.
+    pub(crate) fn dropped(&mut self) -> u64 {
+        if let Socket::Xdp(socket) = &mut self.socket
+            && let Ok(drops) = socket.drops()
+        {
+            self.dropped = drops.datagrams();
+        }
+        self.dropped
+    }
+
+    /// The kernel's count of drops at a UDP socket, to be asked by another thread.
+    pub(crate) fn drop_meter(&self) -> Option<DropMeter> {
+        match &self.socket {
+            Socket::Udp(socket) => socket.drop_meter().ok(),
+            Socket::Xdp(_) => None,
         }
     }
 

@@ -161,11 +161,8 @@ impl ReceiveLoop {
             self.stats.faults[input.line as usize] = input.faults.counters();
         }
         for inlet in &mut self.inlets {
-            // Also counts what was dropped without a datagram after it.
-            if let Ok(dropped) = inlet.ask_for_drops() {
-                let line = self.lines[inlet.lines.start].line;
-                self.stats.kernel_dropped[line as usize] = dropped;
-            }
+            let line = self.lines[inlet.lines.start].line;
+            self.stats.kernel_dropped[line as usize] = inlet.dropped();
         }
         if let Some(link) = &self.recovery {
             self.stats.recovery_connects = link.connects();

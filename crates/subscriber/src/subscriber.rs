@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tickcast_latency::{Histograms, Reporter, stages};
 use tickcast_net::thread::{Placement, available_cores, spawn_named};
-use tickcast_net::{Idle, Idler, ReceiveConfig};
+use tickcast_net::{DropMeter, Idle, Idler, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line};
 use tickcast_queue::{Producer, ring};
 
@@ -264,7 +264,9 @@ impl SubscriberBuilder {
         let inlets = open_inlets(&configs, config.receive_by)?;
         let mut buffers = ReceiveBuffers::default();
         let mut received_by = ReceivedByLine::default();
+        let mut meters = [None, None];
         for inlet in &inlets {
+            meters[lines[inlet.lines.start].line as usize] = inlet.drop_meter();
             for input in &lines[inlet.lines.clone()] {
                 buffers[input.line as usize] = Some(inlet.receive_buffer());
                 received_by[input.line as usize] = Some(inlet.received_by.clone());
@@ -336,6 +338,7 @@ impl SubscriberBuilder {
             reporters: self.reporters,
             buffers,
             received_by,
+            meters,
             image: self.common.image,
             latest: Stats::default(),
         })
@@ -413,6 +416,8 @@ pub struct Subscriber {
     reporters: Vec<Reporter>,
     buffers: ReceiveBuffers,
     received_by: ReceivedByLine,
+    /// The receive thread knows of a drop only by the next datagram, and asks nobody.
+    meters: [Option<DropMeter>; 2],
     image: Option<Arc<LocalImage>>,
     latest: Stats,
 }
@@ -423,6 +428,7 @@ impl Subscriber {
         if let Some(stats) = self.shared.0.stats.pop() {
             self.latest = stats;
         }
+        count_drops(&mut self.meters, &mut self.latest);
         self.latest
     }
 
@@ -496,7 +502,16 @@ impl Subscriber {
             stopped.failed_threads += usize::from(helper.join().is_err());
         }
         stopped.stats = self.shared.0.stats.pop().unwrap_or(self.latest);
+        count_drops(&mut self.meters, &mut stopped.stats);
         stopped
+    }
+}
+
+/// Also counts what was dropped without a datagram after it.
+fn count_drops(meters: &mut [Option<DropMeter>; 2], stats: &mut Stats) {
+    for (meter, counted) in meters.iter_mut().zip(&mut stats.kernel_dropped) {
+        let asked = meter.as_mut().and_then(|meter| meter.dropped().ok());
+        *counted = asked.map_or(*counted, |asked| asked.max(*counted));
     }
 }
 

@@ -14,10 +14,12 @@ enum Written {
     Tickcast(Vec<String>),
     /// Another `cargo …`.
     Cargo(Vec<String>),
+    /// `benches/run …`.
+    Benches(Vec<String>),
 }
 
 /// The commands of a Markdown text: lines of its code blocks, with or without `$ `, and code spans,
-/// that begin with `tickcast` or `cargo`. A backslash continues a line; `#`, `|`, `&` and `>` end a
+/// that begin with `tickcast`, `cargo` or `benches/run`. A backslash continues a line; `#`, `|`, `&` and `>` end a
 /// command.
 fn written(text: &str) -> Vec<Written> {
     let text = text.replace("\\\n", " ");
@@ -54,6 +56,7 @@ fn command(line: &str) -> Option<Written> {
             }
         }
         "cargo" if words.len() > 1 => Some(Written::Cargo(words[1..].to_vec())),
+        "benches/run" => Some(Written::Benches(words[1..].to_vec())),
         _ => None,
     }
 }
@@ -119,6 +122,30 @@ fn unknown_targets(arguments: &[String], targets: &BTreeMap<String, Vec<String>>
     violations
 }
 
+/// Every name after `benches/run` is that of a bench.
+fn unknown_benches(names: &[String], benches: &[String]) -> Vec<String> {
+    let unknown = names
+        .iter()
+        .filter(|name| !name.starts_with("--") && !benches.contains(name));
+    unknown
+        .map(|name| format!("`benches/run {name}`: there is no such bench: mend the document"))
+        .collect()
+}
+
+/// The benches of `benches` and of `benches/peers`, each a file or a folder.
+fn benches() -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in ["benches/benches/", "benches/peers/benches/"] {
+        for path in files("benches") {
+            let inside = path.strip_prefix(folder);
+            let name = inside.and_then(|inside| inside.split(['/', '.']).next());
+            names.extend(name.map(str::to_owned));
+        }
+    }
+    names.dedup();
+    names
+}
+
 fn help(name: &str) -> Option<String> {
     let mut command = Command::cargo_bin("tickcast").expect("the program");
     let arguments: &[&str] = if name.is_empty() {
@@ -160,7 +187,7 @@ fn targets() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn commands_in_documents_can_be_typed() {
-    let targets = targets();
+    let (targets, benches) = (targets(), benches());
     let documents = files("");
     let mut seen = 0;
     let mut violations = Vec::new();
@@ -170,12 +197,34 @@ fn commands_in_documents_can_be_typed() {
             let found = match &command {
                 Written::Tickcast(arguments) => unknown_words(arguments, &help),
                 Written::Cargo(arguments) => unknown_targets(arguments, &targets),
+                Written::Benches(names) => unknown_benches(names, &benches),
             };
             violations.extend(found.into_iter().map(|what| format!("{path}: {what}")));
         }
     }
     assert!(seen > 3, "only {seen} commands in {documents:?}");
     assert_none(&violations);
+}
+
+/// `docs/performance.md` has a place for the figures of every bench that `benches/run` runs, and
+/// `benches/run` runs every bench.
+#[test]
+fn every_bench_is_run_and_shown() {
+    let (page, script) = (read("docs/performance.md"), read("benches/run"));
+    let listed = script
+        .lines()
+        .find_map(|line| line.strip_prefix("ours=(")?.strip_suffix(')'))
+        .expect("the names in benches/run");
+    let folder = files("benches/benches");
+    assert!(folder.len() > 5, "{folder:?}");
+    for path in folder {
+        let name = path.split(['/', '.']).nth(2).unwrap_or_default();
+        let marker = format!("<!-- figures: {name} -->");
+        assert!(list(listed).contains(&name.into()), "benches/run: {name}");
+        assert!(page.contains(&marker), "docs/performance.md: {marker}");
+    }
+    let (begun, ended) = (page.matches("<!-- figures: "), page.matches("<!-- end -->"));
+    assert_eq!(begun.count(), ended.count());
 }
 
 fn list(text: &str) -> Vec<String> {
@@ -186,7 +235,7 @@ fn list(text: &str) -> Vec<String> {
 fn commands_are_found_in_a_document() {
     let text = "Type `tickcast inspect F --json`, `tickcast`, `ls`:\n```sh\n$ cargo run --release -- \
                 demo --ticks 5 | less\ncargo bench \\\n  --bench x -- --test # all\nls\n```\n\
-                Or `cargo run -p other -- --flag`, `cargo run -p tickcast -- demo`.\n";
+                Or `cargo run -p other -- --flag`, `cargo run -p tickcast -- demo`, `benches/run x`.\n";
     assert_eq!(
         written(text),
         [
@@ -195,6 +244,7 @@ fn commands_are_found_in_a_document() {
             Written::Cargo(list("bench --bench x -- --test")),
             Written::Cargo(list("run -p other -- --flag")),
             Written::Tickcast(list("demo")),
+            Written::Benches(list("x")),
         ]
     );
 }
@@ -205,6 +255,12 @@ fn planted_commands_are_found() {
     assert_none(&unknown_words(&list("inspect F --json -v --ab=3"), &help));
     assert_eq!(unknown_words(&list("inspekt F"), &help).len(), 1);
     assert_eq!(unknown_words(&list("inspect F --js"), &help).len(), 1);
+
+    assert_none(&unknown_benches(&list("queue --tables"), &list("queue")));
+    assert_eq!(
+        unknown_benches(&list("queue gone"), &list("queue")).len(),
+        1
+    );
 
     let targets = BTreeMap::from([("--bench".to_owned(), vec!["queue".to_owned()])]);
     assert_none(&unknown_targets(
