@@ -22,8 +22,8 @@ use tickcast_benches::bare::{
     receive_paced, receive_until_quiet, send_flat_out, send_paced,
 };
 use tickcast_benches::{
-    Figure, cache_line_hops, feed, hiccups, in_turns, is_instant, last_cores, median, ns_each,
-    on_two_cores,
+    Figure, cache_line_hops, hiccups, in_turns, is_instant, last_cores, median, ns_each,
+    on_two_cores, packets,
 };
 use tickcast_net::thread::available_cores;
 use tickcast_net::{
@@ -258,7 +258,7 @@ fn in_memory(effort: &Effort) {
     if last_cores::<2>().is_none() {
         println!("one core only: a cache line goes nowhere");
     }
-    let packets = feed::packets(COPIES, TICKS_PER_PACKET);
+    let packets = packets(COPIES, TICKS_PER_PACKET);
     let mut room = vec![0_u8; COPIES * PACKET_BYTES];
     let ticks = (COPIES * TICKS_PER_PACKET) as u64;
     let runs = in_turns(effort.turns, 2, |way| match way {

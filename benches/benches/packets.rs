@@ -3,8 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group};
-use tickcast_benches::feed::packets;
-use tickcast_benches::{Bound, Figure, in_turns, is_instant, ns_each};
+use tickcast_benches::{Bound, Figure, in_turns, is_instant, ns_each, packets};
 use tickcast_protocol::{
     Alarm, Arbiter, ArbiterConfig, Checkpoint, Image, Line, Loss, Provenance, Sink, Start, Verdict,
     Verifier,

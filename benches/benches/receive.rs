@@ -14,8 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hdrhistogram::Histogram;
 use quanta::Clock;
-use tickcast_benches::feed::market;
-use tickcast_benches::{Bound, Figure, hiccups, in_turns, is_instant, last_cores, median};
+use tickcast_benches::{Bound, Figure, hiccups, in_turns, is_instant, last_cores, market, median};
 use tickcast_net::Datagrams;
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
 use tickcast_net::thread::pin_current;

@@ -5,6 +5,8 @@
 //! seconds, and then the figures say nothing. Give one of `one-line`, `both-lines`, `heal`, `live`,
 //! `join` to run only that.
 
+mod feed;
+
 use std::error::Error;
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tickcast_benches::feed::{self, Repeated};
 use tickcast_benches::{Bound, Figure, in_turns, is_instant};
 use tickcast_latency::{Histograms, Report, Stage};
 use tickcast_net::clock::realtime_ns;
@@ -25,6 +26,8 @@ use tickcast_subscriber::{
 };
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::{Digest, Tick};
+
+use crate::feed::Repeated;
 
 type Failure = Box<dyn Error>;
 type Part = fn(&Effort) -> Result<(), Failure>;

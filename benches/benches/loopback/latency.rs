@@ -3,12 +3,12 @@
 
 use hdrhistogram::Histogram;
 use tickcast_benches::bare::{ONE_TICK, receive_paced};
-use tickcast_benches::feed;
 use tickcast_benches::{Bound, Figure, cache_line_hops, in_turns, last_cores, median};
 use tickcast_net::clock::realtime_ns;
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder, ThreadConfig};
 use tickcast_wire::Tick;
 
+use crate::feed;
 use crate::roles::{Publishing, await_end, beside_bare, open_bare_receivers, words_of};
 use crate::{Effort, Failure, cores, idle, print_hiccups};
 

@@ -9,6 +9,8 @@
 //! two. The recovery server runs, as in any feed. Loopback runs the kernel's receive path inside the
 //! sender's system call, so there is no wire in these figures.
 
+#[path = "../feed/mod.rs"]
+mod feed;
 mod latency;
 mod overload;
 mod roles;

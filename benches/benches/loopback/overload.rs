@@ -1,7 +1,6 @@
 //! More than can be carried, for a moment: calm, a surge, calm again. What is delivered stays in
 //! order, what is lost is named and adds up, and latency is soon back where it was.
 
-use tickcast_benches::feed;
 use tickcast_benches::{Bound, Figure, in_turns, median, spin_until};
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
 use tickcast_subscriber::{
@@ -9,6 +8,7 @@ use tickcast_subscriber::{
 };
 use tickcast_wire::{Quote, Tick, Venue};
 
+use crate::feed;
 use crate::roles::{Publishing, await_end, words_of};
 use crate::{Effort, Failure, cores, idle, print_hiccups};
 

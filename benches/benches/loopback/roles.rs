@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tickcast_benches::bare::{BareReceiver, BareSender, send_flat_out, send_paced};
-use tickcast_benches::feed::{self, Repeated, market};
+use tickcast_benches::market;
 use tickcast_benches::role::{Role, await_line, say};
 use tickcast_net::Idle;
 use tickcast_net::thread::pin_current;
@@ -15,6 +15,7 @@ use tickcast_publisher::{FlowControl, InMemory, Publisher, Source, Speed};
 use tickcast_subscriber::Subscriber;
 use tickcast_wire::Digest;
 
+use crate::feed::{self, Repeated};
 use crate::{Failure, cores, overload};
 
 /// Ticks in memory that are published again and again: 64 MB, more than caches hold.

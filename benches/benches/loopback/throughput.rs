@@ -5,7 +5,6 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tickcast_benches::bare::{first_word, receive_until_quiet};
-use tickcast_benches::feed;
 use tickcast_benches::{Bound, Figure, median, ns_each};
 use tickcast_latency::{Stage, stages};
 use tickcast_protocol::PACKET_BYTES;
@@ -13,6 +12,7 @@ use tickcast_publisher::FlowControl;
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder};
 use tickcast_wire::{Digest, TICKS_PER_PACKET, Tick};
 
+use crate::feed;
 use crate::roles::{Publishing, beside_bare, open_bare_receivers, words_of};
 use crate::{Effort, Failure, cores, idle, print_hiccups};
 

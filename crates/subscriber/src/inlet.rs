@@ -83,12 +83,10 @@ impl Inlet {
     /// What is known to have been dropped. Of UDP the last datagram told; see
     /// [`Inlet::drop_meter`] for what was dropped after it. AF_XDP has to be asked.
     pub(crate) fn dropped(&mut self) -> u64 {
-        if let Socket::Xdp(socket) = &mut self.socket
-            && let Ok(drops) = socket.drops()
-        {
-            self.dropped = drops.datagrams();
+        match &mut self.socket {
+            Socket::Udp(_) => self.dropped,
+            Socket::Xdp(socket) => socket.drops().map_or(self.dropped, |it| it.datagrams()),
         }
-        self.dropped
     }
 
     /// The kernel's count of drops at a UDP socket, to be asked by another thread.

@@ -1,35 +1,13 @@
-//! Ticks, packets and settings for a feed over loopback.
+//! A feed over loopback, for the benches that publish and subscribe.
+
+#![allow(dead_code, reason = "every bench uses its own part")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tickcast_net::{Group, Interface, InterfaceError, ReceiveConfig, SendConfig};
-use tickcast_protocol::{Batch, Sequencer};
 use tickcast_publisher::{PublisherConfig, Source, SourceError, Speed, Supply};
 use tickcast_subscriber::{Start, SubscriberConfig};
-use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::Tick;
-
-/// The first ticks of the synthetic market.
-#[must_use]
-pub fn market(ticks: usize) -> Vec<Tick> {
-    Synthetic::new(SyntheticConfig::default())
-        .take(ticks)
-        .collect()
-}
-
-/// So many packets of the synthetic market, of so many ticks each, as they would be sent.
-#[must_use]
-pub fn packets(count: usize, ticks_each: usize) -> Vec<Vec<u8>> {
-    let mut sequencer = Sequencer::new(1, 0, None);
-    let mut batch = Batch::new();
-    let ticks = market(count * ticks_each);
-    let pack = |ticks: &[Tick]| {
-        sequencer.fill(ticks, |_| Some(1), &mut batch);
-        batch.stamp(1);
-        batch.bytes().to_vec()
-    };
-    ticks.chunks(ticks_each).map(pack).collect()
-}
 
 /// Ticks in memory, again and again: a run of any length without the memory for it.
 #[derive(Debug)]
