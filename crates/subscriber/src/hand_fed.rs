@@ -23,7 +23,7 @@ use crate::strategy::{Outcome, Runner, STRATEGY_STAGES, Strategy};
 /// ```
 /// use tickcast_subscriber::{ArbiterConfig, HandFed, Line, Origin, Start, Strategy};
 /// # use tickcast_net::Datagrams;
-/// # use tickcast_wire::{Fingerprint, PacketHeader, Quote, Tick, Venue};
+/// # use tickcast_wire::{TickSum, PacketHeader, Quote, Tick, Venue};
 /// # use zerocopy::IntoBytes;
 ///
 /// struct Count(u64);
@@ -36,7 +36,7 @@ use crate::strategy::{Outcome, Runner, STRATEGY_STAGES, Strategy};
 ///
 /// # let ticks = [Tick::new(Quote::new(1, 2, 3, 4), Venue::SYNTHETIC, 1, 0).with_seq(1)];
 /// # let header = PacketHeader::data(1, 0, 1, 1).with_ts_sent(1);
-/// # let checksum = header.checksum(Fingerprint::of(&ticks));
+/// # let checksum = header.checksum(TickSum::of(&ticks));
 /// # let packet = [header.as_bytes(), ticks.as_bytes(), &checksum].concat();
 /// # let datagrams = Datagrams {
 /// #     bytes: &packet,
@@ -72,6 +72,7 @@ impl<S: Strategy + 'static> HandFed<S> {
             ..config
         };
         let receive = ReceiveLoop {
+            inlets: Vec::new(),
             lines: Vec::new(),
             arbiter: Arbiter::new(arbiter),
             output: Output {
