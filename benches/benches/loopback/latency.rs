@@ -212,6 +212,7 @@ fn fed(lines: usize, queue: bool, per_second: u64, samples: u64) -> Result<Quant
         let thread = ThreadConfig {
             name: "tc-measure".into(),
             core: last_cores::<3>().map(|cores| cores[0]),
+            priority: None,
             idle,
             measured: false,
         };

@@ -157,6 +157,7 @@ fn surge(way: Way) -> Result<f64, Failure> {
             let thread = ThreadConfig {
                 name: "tc-slow".into(),
                 core: None,
+                priority: None,
                 idle: idle(3),
                 measured: false,
             };
