@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 use rustix::thread::{
@@ -53,6 +53,7 @@ impl Namespace {
             namespace.ip(&["address", "add", address, "dev", end]);
             namespace.ip(&["link", "set", end, "up"]);
         }
+        wait_until_up(&namespace.0);
         Some(namespace)
     }
 
@@ -93,6 +94,17 @@ impl Drop for Namespace {
         if let Err(why) = ip(&["netns", "delete", &self.0]) {
             println!("{} is left over: {why}", self.0);
         }
+    }
+}
+
+/// Waits until both ends send: the kernel notices that a link is up a moment later, and drops
+/// without a word what is sent before.
+fn wait_until_up(namespace: &str) {
+    for end in ["left", "right"] {
+        until("link that is up", || {
+            let said = ip(&["-n", namespace, "link", "show", end]).expect("ip");
+            said.contains("qdisc noqueue") && said.contains("state UP")
+        });
     }
 }
 
@@ -145,6 +157,15 @@ fn next(receiver: &mut XdpReceiver) -> (usize, Vec<u8>) {
                 "nothing comes"
             ),
         }
+    }
+}
+
+/// Tries until it is so. What a receiver that was dropped had open may live on for a moment, in a
+/// child that another test has forked and that has not yet become another program.
+fn until(wanted: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "no {wanted}");
     }
 }
 
@@ -321,6 +342,7 @@ fn an_interface_that_was_down_brings_datagrams_again() {
         move || ip(&["-n", &name, "link", "set", "right", state]).expect("ip")
     };
     let (down, up) = (right("down"), right("up"));
+    let name = namespace.0.clone();
     namespace.run(move || {
         let mut xdp = open(&[line(A)]);
         let from = sender(A);
@@ -328,6 +350,7 @@ fn an_interface_that_was_down_brings_datagrams_again() {
         assert_eq!(next(&mut xdp).1, b"before");
         down();
         up();
+        wait_until_up(&name);
         from.send(b"after", 5).unwrap();
         assert_eq!(next(&mut xdp).1, b"after");
     });
@@ -364,8 +387,10 @@ fn the_program_goes_with_the_receiver() {
                 let _ = dropped_from.recv();
                 drop(xdp);
                 let mut udp = MulticastReceiver::open(&line(A)).unwrap();
-                sender(A).send(b"by udp", 6).unwrap();
-                assert!(wait(&[&udp], Some(PATIENCE)).unwrap());
+                until("a datagram by UDP", || {
+                    sender(A).send(b"by udp", 6).unwrap();
+                    wait(&[&udp], Some(Duration::from_millis(10))).unwrap()
+                });
                 assert_eq!(udp.receive().unwrap().expect("a datagram").bytes, b"by udp");
             });
         });
@@ -373,7 +398,7 @@ fn the_program_goes_with_the_receiver() {
         assert!(namespace.has_program());
         drop(drop_it.0);
     });
-    assert!(!namespace.has_program());
+    until("no program", || !namespace.has_program());
 }
 
 /// A bridge has no driver of its own.
