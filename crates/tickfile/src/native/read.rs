@@ -302,7 +302,7 @@ pub(crate) struct TicksReader {
     /// Where the rows of the current block lie.
     place: Place,
     /// By kind, in lanes that do not wait for each other.
-    kinds: [[u64; 256]; LANES],
+    kinds: Box<[[u64; 256]; LANES]>,
 }
 
 /// How many rows are counted side by side: neighbours are mostly of one kind, and a count has to
@@ -315,7 +315,7 @@ impl TicksReader {
             file: TicksFile::new(map)?,
             walk: Walk::default(),
             place: 0..0,
-            kinds: [[0; 256]; LANES],
+            kinds: Box::new([[0; 256]; LANES]),
         })
     }
 
@@ -325,7 +325,7 @@ impl TicksReader {
         self.place = 0..0;
         self.place = self.walk.step(&self.file.map)?.unwrap_or(0..0);
         for some in rows(&self.file.map, self.place.clone()).chunks(LANES) {
-            for (row, kinds) in some.iter().zip(&mut self.kinds) {
+            for (row, kinds) in some.iter().zip(self.kinds.iter_mut()) {
                 kinds[usize::from(row.kind_code())] += 1;
             }
         }
