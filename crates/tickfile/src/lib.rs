@@ -12,7 +12,8 @@
 //!
 //! A damaged file gives a typed error with its offset, a file that only ends early gives what is
 //! whole and a [`Notice`]; neither is ever passed over silently. This crate never opens a socket,
-//! reads a clock or starts a thread.
+//! reads a clock or starts a thread; what may run in threads of its own is handed out for it:
+//! [`Unpacker`], [`Lines`], [`Preparer`], [`Chunk`].
 //!
 //! ```
 //! use tickcast_tickfile::{Format, Synthetic, SyntheticConfig, TickWriter, open};
