@@ -262,6 +262,8 @@ pub(crate) struct LineLimit {
     most: usize,
     /// Bytes given since the last end of line.
     line: usize,
+    /// Ends of line given.
+    lines: u64,
     error: Option<ReadError>,
 }
 
@@ -271,6 +273,7 @@ impl LineLimit {
             source,
             most,
             line: 0,
+            lines: 0,
             error: None,
         }
     }
@@ -282,6 +285,11 @@ impl LineLimit {
 
     pub(crate) fn position(&self) -> u64 {
         self.source.position()
+    }
+
+    /// How many lines were given whole: the one at the limit comes after them.
+    pub(crate) fn lines(&self) -> u64 {
+        self.lines
     }
 
     pub(crate) fn source(&mut self) -> &mut Source {
@@ -303,11 +311,12 @@ impl Read for LineLimit {
         for line in window[..window.len().min(into.len())].split_inclusive(|&byte| byte == b'\n') {
             let fits = line.len().min(self.most - self.line);
             count += fits;
-            self.line = if line.ends_with(b"\n") && fits == line.len() {
-                0
+            if line.ends_with(b"\n") && fits == line.len() {
+                self.line = 0;
+                self.lines += 1;
             } else {
-                self.line + fits
-            };
+                self.line += fits;
+            }
             if fits < line.len() {
                 break;
             }

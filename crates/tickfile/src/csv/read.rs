@@ -96,7 +96,10 @@ impl CsvReader {
             Err(_) => {
                 return Err(match self.rows.get_mut().take_error() {
                     Some(error) => error,
-                    None => CsvError::LongLine { line }.into(),
+                    None => CsvError::LongLine {
+                        line: self.lines_before + self.rows.get_ref().lines() + 1,
+                    }
+                    .into(),
                 });
             }
         }
