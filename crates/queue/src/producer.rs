@@ -9,9 +9,10 @@ pub struct Producer {
     shared: Arc<Shared>,
     /// What `shared.head` holds; only this producer writes it.
     position: u64,
-    /// What `shared.claim` holds. It runs ahead of `position` for good when an iterator breaks off
-    /// in the middle of a batch, because the slots it overwrote stay overwritten.
+    /// What `shared.claim` holds.
     claimed: u64,
+    /// No batch has started in the slots from `position` to here.
+    cleared: u64,
 }
 
 impl Producer {
@@ -20,17 +21,21 @@ impl Producer {
             shared,
             position: 0,
             claimed: 0,
+            cleared: 1,
         }
     }
 
     /// Publishes `mark` and then `lines` as one batch: readers see all of it or none. Never waits;
-    /// a reader that is a whole ring behind is lapped.
+    /// a reader that is further behind than the [capacity](Producer::capacity) may be lapped.
+    ///
+    /// The low 32 bits of the last word of `mark` are the ring's: they become the number of lines
+    /// of the batch, [`batch_lines`](crate::batch_lines).
     ///
     /// If `lines` yields fewer items than it promised, the batch is what it yielded; items beyond
     /// the promise are left out.
     ///
     /// # Panics
-    /// If the batch is longer than the ring.
+    /// If the batch is longer than the capacity.
     #[inline]
     pub fn publish<I>(&mut self, mark: &Line, lines: I)
     where
@@ -39,28 +44,53 @@ impl Producer {
         let lines = lines.into_iter();
         let promised = lines.len();
         assert!(
-            promised < self.shared.capacity(),
+            promised < self.shared.capacity,
             "a batch must fit in the ring"
         );
 
-        let batch_end = self.position + 1 + promised as u64;
-        self.claimed = self.claimed.max(batch_end);
-        self.shared.claim.store(self.claimed, Ordering::Relaxed);
-        // SYNC POINT claim: pairs with the acquire fence in `Reader::read`. A reader that copied
-        // any word stored below also sees the claim stored above.
-        fence(Ordering::Release);
-
-        self.shared.slot(self.position).store(mark);
-        let mut end = self.position + 1;
+        let start = self.position;
+        let mut end = start + 1;
+        // The slot behind the batch is written too.
+        self.claim(end + promised as u64 + 1);
+        // Were the iterator to panic, slots behind the first would not be clear any more.
+        let cleared = std::mem::replace(&mut self.cleared, end);
         for line in lines.take(promised) {
             self.shared.slot(end).store(&line);
             end += 1;
         }
+        self.cleared = cleared.max(end);
+        self.clear_to(end + 1);
+        self.shared.slot(start).start(mark, end - start);
 
         self.position = end;
-        // SYNC POINT head: pairs with the acquire load in `Reader::refresh`. A reader that sees
-        // this head also sees every word stored above.
+        // SYNC POINT head: pairs with the acquire load in `Reader::head`. A reader that sees this
+        // head also sees every word stored above.
         self.shared.head.store(end, Ordering::Release);
+        // The cache lines of these slots come from readers' caches: better now than when the next
+        // batch waits.
+        self.clear_to(end + self.shared.ahead);
+    }
+
+    /// Claims all lines before `end` at least.
+    #[inline]
+    fn claim(&mut self, end: u64) {
+        if end > self.claimed {
+            self.claimed = end + self.shared.stride;
+            self.shared.claim.store(self.claimed, Ordering::Relaxed);
+            // SYNC POINT claim: pairs with the acquire fence in `Reader::read`. A reader that
+            // loaded any word stored after this also sees the claim stored above.
+            fence(Ordering::Release);
+        }
+    }
+
+    /// Clears all slots from `position` to `end` that are not clear yet.
+    #[inline]
+    fn clear_to(&mut self, end: u64) {
+        self.claim(end);
+        while self.cleared < end {
+            self.shared.slot(self.cleared).clear();
+            self.cleared += 1;
+        }
     }
 
     /// The position of the next line: how many lines have been published.
@@ -68,20 +98,19 @@ impl Producer {
         self.position
     }
 
-    /// The number of lines the ring holds, which is the longest batch.
+    /// How many lines a reader may be behind without being lapped, which is also the longest batch.
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.shared.capacity
     }
 
     /// How many lines may be published now without lapping the reader behind `cursor`; the whole
-    /// ring when that reader is gone. A producer that keeps its batches within this room for a
+    /// capacity when that reader is gone. A producer that keeps its batches within this room for a
     /// reader never laps it.
     pub fn room(&self, cursor: &Cursor) -> usize {
-        let capacity = self.shared.capacity();
         let behind = cursor
             .position()
             .map_or(0, |position| self.position.saturating_sub(position));
-        capacity.saturating_sub(behind as usize)
+        self.shared.capacity.saturating_sub(behind as usize)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The reading ends, and what a lapped reader is told.
 
+use std::hint::black_box;
+
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{Arc, AtomicU64, Ordering, fence};
@@ -11,7 +13,8 @@ use crate::{Line, ring::Shared};
 pub struct Reader {
     shared: Arc<Shared>,
     position: u64,
-    /// The newest head this reader has seen; never more than `shared.head`.
+    /// Lines before this position are known to be published. The next batch starts here; whether
+    /// it has started its slot says.
     head: u64,
     /// `position` for others to see.
     cursor: Arc<CachePadded<AtomicU64>>,
@@ -40,8 +43,9 @@ pub struct Lapped {
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        // Relaxed will do: `read` loads the head again before it looks at any line.
-        let position = shared.head.load(Ordering::Relaxed);
+        // SYNC POINT head: pairs with the release store in `Producer::publish`. The slot at this
+        // head is cleared, or the next batch has started in it.
+        let position = shared.head.load(Ordering::Acquire);
         let cursor = Arc::new(CachePadded::new(AtomicU64::new(position)));
         Reader {
             shared,
@@ -52,39 +56,52 @@ impl Reader {
     }
 
     /// Copies the next lines into `out`, as many as are published and fit, and returns how many;
-    /// 0 when there is nothing new. Never waits.
+    /// 0 when there is nothing new. Never waits. Of the first line of a batch,
+    /// [`batch_lines`](crate::batch_lines) tells how long the batch is.
     ///
     /// # Errors
-    /// [`Lapped`] when the producer overwrote any of these lines, before or while they were copied.
+    /// [`Lapped`] when the producer overwrote the next line, before or while it was copied.
     /// The reader has not moved, and `out` may hold torn lines that mean nothing.
     #[inline]
     pub fn read(&mut self, out: &mut [Line]) -> Result<usize, Lapped> {
-        if self.head - self.position < out.len() as u64 {
-            self.refresh();
+        let (mut head, mut count, mut length) = (self.head, 0, 1);
+        loop {
+            let position = self.position + count as u64;
+            let known = (head - position).min((out.len() - count) as u64) as usize;
+            self.shared.load(position, &mut out[count..count + known]);
+            count += known;
+            if count == out.len() {
+                break;
+            }
+            let lines = self.shared.slot(head).started();
+            if lines == 0 {
+                break;
+            }
+            // The box keeps the two ways apart: with batches of one length, the place of the next
+            // depends on a branch, which the processor foretells, and not on what it loads here.
+            head += if lines == length { black_box(length) } else { lines };
+            length = lines;
         }
-        let count = (self.head - self.position).min(out.len() as u64) as usize;
-        if count == 0 {
-            return Ok(0);
-        }
-        for (position, line) in (self.position..).zip(&mut out[..count]) {
-            self.shared.slot(position).load(line);
-        }
-        // SYNC POINT claim: pairs with the release fence in `Producer::publish`. If any word copied
-        // above belongs to a later line, the claim loaded below covers that line.
+        // SYNC POINT claim: pairs with the release fence in `Producer::claim`. If any word loaded
+        // above belongs to a later line, a length of a batch included, the claim loaded below
+        // covers that line.
         fence(Ordering::Acquire);
         let claim = self.shared.claim.load(Ordering::Relaxed);
-        let oldest = claim.saturating_sub(self.shared.capacity() as u64);
+        let oldest = claim.saturating_sub(self.shared.lines());
         if oldest > self.position {
             return Err(self.lapped(oldest));
         }
-        self.move_to(self.position + count as u64);
+        if count > 0 {
+            self.head = head;
+            self.move_to(self.position + count as u64);
+        }
         Ok(count)
     }
 
     /// Moves forward to `position`, leaving out what lies between, and returns how many lines that
     /// is. It never goes back, nor past the head.
     pub fn skip_to(&mut self, position: u64) -> u64 {
-        self.refresh();
+        self.head = self.head();
         let from = self.position;
         self.move_to(position.clamp(from, self.head));
         self.position - from
@@ -97,18 +114,21 @@ impl Reader {
 
     /// The position of the next line to be published. It is the start of a batch.
     pub fn head(&self) -> u64 {
-        self.shared.head.load(Ordering::Acquire)
+        // SYNC POINT head: pairs with the release store in `Producer::publish`. The words of every
+        // line before this head are visible from here on, and what is said in `Reader::new`. This
+        // reader may have seen a batch that the head does not count yet.
+        self.shared.head.load(Ordering::Acquire).max(self.head)
     }
 
-    /// How many published lines this reader has not read yet; more than the ring holds when it is
+    /// How many published lines this reader has not read yet; more than the capacity when it is
     /// lapped.
     pub fn behind(&self) -> u64 {
         self.head() - self.position
     }
 
-    /// The number of lines the ring holds.
+    /// How many lines this reader may be behind without being lapped.
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.shared.capacity
     }
 
     /// Whether the producer is gone and this reader has read everything it published.
@@ -121,13 +141,6 @@ impl Reader {
     /// A handle through which others watch how far this reader has come.
     pub fn cursor(&self) -> Cursor {
         Cursor(Arc::clone(&self.cursor))
-    }
-
-    #[inline]
-    fn refresh(&mut self) {
-        // SYNC POINT head: pairs with the release store in `Producer::publish`. The words of every
-        // line before this head are visible from here on.
-        self.head = self.shared.head.load(Ordering::Acquire);
     }
 
     #[inline]

@@ -14,20 +14,47 @@ pub const LINE_WORDS: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 /// One line of the ring: 64 bytes, whose meaning is the users' business.
 pub type Line = [u64; LINE_WORDS];
 
-/// Makes a ring of `capacity` lines, rounded up to a power of two and at least 2, and returns its
-/// one producer and a handle that makes readers.
+/// The lines of a ring that the producer keeps for itself, at most; see [`ring`].
+pub const KEPT_LINES: usize = 256;
+
+/// The part of a small ring that the producer keeps for itself: an eighth.
+///
+/// Under loom and shuttle it is half, so that claims of several lines are tried too.
+const KEPT_PART: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
+
+/// Slots behind the head that the producer clears before it needs them, at most: a batch shorter
+/// than this is published without waiting for the slot behind it.
+///
+/// More would only take lines away from readers that are about to read them.
+const CLEARED_AHEAD: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };
+
+/// Makes a ring of `lines` lines, rounded up to a power of two and at least 2, and returns its one
+/// producer and a handle that makes readers.
+///
+/// The producer keeps an eighth of the ring, at least a line and at most [`KEPT_LINES`], to write
+/// ahead; a reader may be behind by the rest, the [`Ring::capacity`].
 ///
 /// All memory (64 bytes a line) is allocated and touched here.
-pub fn ring(capacity: usize) -> (Producer, Ring) {
-    let capacity = capacity.next_power_of_two().max(2);
+pub fn ring(lines: usize) -> (Producer, Ring) {
+    let lines = lines.next_power_of_two().max(2);
+    let kept = (lines / KEPT_PART).clamp(1, KEPT_LINES);
+    let ahead = kept.min(CLEARED_AHEAD);
     let shared = Arc::new(Shared {
         head: CachePadded::new(AtomicU64::new(0)),
         claim: CachePadded::new(AtomicU64::new(0)),
         closed: CachePadded::new(AtomicBool::new(false)),
-        mask: capacity - 1,
-        slots: (0..capacity).map(|_| Slot::empty()).collect(),
+        ahead: ahead as u64,
+        stride: (kept - ahead) as u64,
+        capacity: lines - kept,
+        slots: (0..lines).map(|_| Slot::new()).collect(),
     });
     (Producer::new(Arc::clone(&shared)), Ring { shared })
+}
+
+/// How many lines the batch has of which this is the first, as a reader copied it: at least 1.
+#[inline]
+pub const fn batch_lines(mark: &Line) -> u32 {
+    mark[LINE_WORDS - 1] as u32
 }
 
 /// A handle to a ring that makes its readers. Clones lead to the same ring.
@@ -42,48 +69,81 @@ impl Ring {
         Reader::new(Arc::clone(&self.shared))
     }
 
-    /// The number of lines the ring holds.
+    /// How many lines a reader may be behind without being lapped, which is also the longest batch.
     pub fn capacity(&self) -> usize {
-        self.shared.capacity()
+        self.shared.capacity
     }
 }
 
 /// Positions count lines since the ring was made. They fill 64 bits after centuries of lines, so
-/// they never wrap; line `n` lies in slot `n & mask`.
+/// they never wrap; line `n` lies in slot `n` modulo the slots.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// Lines before this position are published. Readers poll it, so it has a cache line of its
-    /// own that the producer touches once a batch.
+    /// Lines before this position are published. Readers that keep up do not look at it, so that
+    /// its cache line stays with the producer.
     pub(crate) head: CachePadded<AtomicU64>,
-    /// Lines before this position are written or about to be: a slot may hold anything from the
-    /// moment the claim reaches the line that will replace what it held.
+    /// Lines before this position may be written at any time: a slot may hold anything from the
+    /// moment the claim reaches the line that will replace what it held. It moves seldom, so that
+    /// its cache line stays with all who look at it.
     pub(crate) claim: CachePadded<AtomicU64>,
     /// The producer is gone.
     pub(crate) closed: CachePadded<AtomicBool>,
-    mask: usize,
+    /// Slots from the head on that are cleared after a batch.
+    pub(crate) ahead: u64,
+    /// Lines that are claimed beyond those that are needed.
+    pub(crate) stride: u64,
+    /// What is left of the ring when `ahead` and `stride` are taken off.
+    pub(crate) capacity: usize,
     slots: Box<[Slot]>,
 }
 
 impl Shared {
-    pub(crate) fn capacity(&self) -> usize {
-        self.slots.len()
+    /// How many lines there are slots for.
+    pub(crate) fn lines(&self) -> u64 {
+        self.slots.len() as u64
     }
 
-    /// The slot of the line at `position`. The mask makes the truncation harmless.
+    /// The slots are a power of two, which makes the truncation harmless.
+    #[inline]
+    fn index(&self, position: u64) -> usize {
+        position as usize & (self.slots.len() - 1)
+    }
+
+    /// The slot of the line at `position`.
     #[inline]
     pub(crate) fn slot(&self, position: u64) -> &Slot {
-        &self.slots[position as usize & self.mask]
+        &self.slots[self.index(position)]
+    }
+
+    /// Copies lines from `position` on; no more of them than there are slots.
+    #[inline]
+    pub(crate) fn load(&self, position: u64, out: &mut [Line]) {
+        let slots = &self.slots[self.index(position)..];
+        let (straight, wrapped) = out.split_at_mut(out.len().min(slots.len()));
+        for (slot, line) in slots.iter().zip(straight) {
+            slot.load(line);
+        }
+        for (slot, line) in self.slots.iter().zip(wrapped) {
+            slot.load(line);
+        }
     }
 }
 
 /// One line at rest. Relaxed words may be torn by a racing write, but racing on them is defined
 /// behaviour; the claim tells the reader whether to trust what it copied.
+///
+/// Where a batch starts, the low half of the last word is the number of its lines; where the next
+/// is to start, it is 0.
 #[derive(Debug)]
 #[repr(align(64))]
 pub(crate) struct Slot([AtomicU64; LINE_WORDS]);
 
+const LAST: usize = LINE_WORDS - 1;
+/// The half of the last word that is the number of lines.
+const LENGTH: u64 = u32::MAX as u64;
+
 impl Slot {
-    fn empty() -> Self {
+    fn new() -> Self {
         Slot(std::array::from_fn(|_| AtomicU64::new(0)))
     }
 
@@ -99,5 +159,29 @@ impl Slot {
         for (word, value) in self.0.iter().zip(line) {
             *value = word.load(Ordering::Relaxed);
         }
+    }
+
+    /// Makes this a slot in which no batch has started.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        self.0[LAST].store(0, Ordering::Relaxed);
+    }
+
+    /// Starts a batch of so many lines here, and so publishes it; its other lines are in place.
+    #[inline]
+    pub(crate) fn start(&self, mark: &Line, lines: u64) {
+        for (word, &value) in self.0[..LAST].iter().zip(mark) {
+            word.store(value, Ordering::Relaxed);
+        }
+        // SYNC POINT batch: pairs with the acquire load in `Slot::started`. A reader that sees this
+        // length also sees every word of the batch, and the slot behind it cleared.
+        self.0[LAST].store(mark[LAST] & !LENGTH | lines, Ordering::Release);
+    }
+
+    /// How many lines the batch has that starts here; 0 when none has started.
+    #[inline]
+    pub(crate) fn started(&self) -> u64 {
+        // SYNC POINT batch: pairs with the release store in `Slot::start`.
+        self.0[LAST].load(Ordering::Acquire) & LENGTH
     }
 }
