@@ -50,8 +50,8 @@ impl Producer {
 
         let start = self.position;
         let mut end = start + 1;
-        // The slot behind the batch is written too.
-        self.claim(end + promised as u64 + 1);
+        // The slots that are cleared behind the batch are written too.
+        self.claim(end + promised as u64 + self.shared.ahead);
         // Were the iterator to panic, slots behind the first would not be clear any more.
         let cleared = std::mem::replace(&mut self.cleared, end);
         for line in lines.take(promised) {
@@ -71,22 +71,23 @@ impl Producer {
         self.clear_to(end + self.shared.ahead);
     }
 
-    /// Claims all lines before `end` at least.
+    /// Claims the slots of all lines before `end`, and when it must, of some more.
     #[inline]
     fn claim(&mut self, end: u64) {
         if end > self.claimed {
             self.claimed = end + self.shared.stride;
-            self.shared.claim.store(self.claimed, Ordering::Relaxed);
+            // SYNC POINT lapped: pairs with the acquire fence in `Reader::lapped`. A reader that
+            // sees this claim also sees the head of now, which is past all that is claimed away.
+            self.shared.claim.store(self.claimed, Ordering::Release);
             // SYNC POINT claim: pairs with the acquire fence in `Reader::read`. A reader that
             // loaded any word stored after this also sees the claim stored above.
             fence(Ordering::Release);
         }
     }
 
-    /// Clears all slots from `position` to `end` that are not clear yet.
+    /// Clears the slots from `position` to `end` that are not clear yet; they are claimed.
     #[inline]
     fn clear_to(&mut self, end: u64) {
-        self.claim(end);
         while self.cleared < end {
             self.shared.slot(self.cleared).clear();
             self.cleared += 1;

@@ -7,6 +7,10 @@ use crossbeam_utils::CachePadded;
 use crate::sync::{Arc, AtomicU64, Ordering, fence};
 use crate::{Line, ring::Shared};
 
+/// So many lines are found before they are copied: enough to have their cache lines on the way at
+/// once, few enough to be copied from the nearest cache.
+const FOUND_LINES: u64 = 16;
+
 /// A reader with its own cursor. It sees every line from its start on, in order, or is told that
 /// it was [`Lapped`].
 #[derive(Debug)]
@@ -16,6 +20,9 @@ pub struct Reader {
     /// Lines before this position are known to be published. The next batch starts here; whether
     /// it has started its slot says.
     head: u64,
+    /// The last read found nothing. The next batch is then given out as soon as it is there: to
+    /// look for one behind it takes as long as the batch took to come.
+    waits: bool,
     /// `position` for others to see.
     cursor: Arc<CachePadded<AtomicU64>>,
 }
@@ -51,6 +58,7 @@ impl Reader {
             shared,
             position,
             head: position,
+            waits: false,
             cursor,
         }
     }
@@ -64,23 +72,20 @@ impl Reader {
     /// The reader has not moved, and `out` may hold torn lines that mean nothing.
     #[inline]
     pub fn read(&mut self, out: &mut [Line]) -> Result<usize, Lapped> {
-        let (mut head, mut count, mut length) = (self.head, 0, 1);
+        let (mut head, mut count) = (self.head, 0);
         loop {
             let position = self.position + count as u64;
-            let known = (head - position).min((out.len() - count) as u64) as usize;
+            let left = (out.len() - count) as u64;
+            self.find_batches(&mut head, position + left.min(FOUND_LINES));
+            let known = (head - position).min(left) as usize;
+            if known == 0 {
+                break;
+            }
             self.shared.load(position, &mut out[count..count + known]);
             count += known;
-            if count == out.len() {
+            if self.waits {
                 break;
             }
-            let lines = self.shared.slot(head).started();
-            if lines == 0 {
-                break;
-            }
-            // The box keeps the two ways apart: with batches of one length, the place of the next
-            // depends on a branch, which the processor foretells, and not on what it loads here.
-            head += if lines == length { black_box(length) } else { lines };
-            length = lines;
         }
         // SYNC POINT claim: pairs with the release fence in `Producer::claim`. If any word loaded
         // above belongs to a later line, a length of a batch included, the claim loaded below
@@ -91,11 +96,32 @@ impl Reader {
         if oldest > self.position {
             return Err(self.lapped(oldest));
         }
+        self.waits = count == 0;
         if count > 0 {
             self.head = head;
             self.move_to(self.position + count as u64);
         }
         Ok(count)
+    }
+
+    /// Moves `head` over batches that have started, the next one only for a reader that waits, to
+    /// `enough` at least or to where none has started.
+    #[inline]
+    fn find_batches(&self, head: &mut u64, enough: u64) {
+        let mut length = 1;
+        while *head < enough {
+            let lines = self.shared.slot(*head).started();
+            if lines == 0 {
+                return;
+            }
+            // The box keeps the two ways apart: with batches of one length, the place of the next
+            // depends on a branch, which the processor foretells, and not on what it loads here.
+            *head += if lines == length { black_box(length) } else { lines };
+            length = lines;
+            if self.waits {
+                return;
+            }
+        }
     }
 
     /// Moves forward to `position`, leaving out what lies between, and returns how many lines that
@@ -153,13 +179,13 @@ impl Reader {
 
     #[cold]
     fn lapped(&self, oldest: u64) -> Lapped {
-        // The claim was loaded relaxed, so this head may be older than the claim allows for. It is
-        // no older than the head this reader has seen, which is past its position.
-        let head = self.head();
+        // SYNC POINT lapped: pairs with the release store in `Producer::claim`. The head loaded below
+        // is no older than the claim from which `oldest` comes.
+        fence(Ordering::Acquire);
         Lapped {
             position: self.position,
-            oldest: oldest.min(head),
-            head,
+            oldest,
+            head: self.head(),
         }
     }
 }

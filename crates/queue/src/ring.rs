@@ -22,8 +22,8 @@ pub const KEPT_LINES: usize = 256;
 /// Under loom and shuttle it is half, so that claims of several lines are tried too.
 const KEPT_PART: usize = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
 
-/// Slots behind the head that the producer clears before it needs them, at most: a batch shorter
-/// than this is published without waiting for the slot behind it.
+/// Slots from the head on that the producer clears before it needs them, at most: a batch shorter
+/// than this is published without waiting for the cache line of the slot behind it.
 ///
 /// More would only take lines away from readers that are about to read them.
 const CLEARED_AHEAD: usize = if cfg!(any(loom, shuttle)) { 1 } else { 4 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use loom::thread;
-use tickcast_queue::{Cursor, LINE_WORDS, Line, Producer, Reader, ring};
+use tickcast_queue::{Cursor, LINE_WORDS, Line, Producer, Reader, batch_lines, ring};
 
 /// Most faults show within two or three preemptions; without a bound a model takes hours.
 fn model(body: impl Fn() + Sync + Send + 'static) {
@@ -25,10 +25,16 @@ fn model(body: impl Fn() + Sync + Send + 'static) {
     println!("{name}: {executions} executions");
 }
 
-/// Line `n` holds `n + 1` in every word, so a torn or misplaced line shows, and so does an empty
-/// slot.
+/// Line `n` holds `n + 1` in the upper half of every word, so a torn or misplaced line shows, and so
+/// does an empty slot.
 fn line(position: u64) -> Line {
-    [position + 1; LINE_WORDS]
+    [(position + 1) << 32; LINE_WORDS]
+}
+
+/// A line as it was published, without the length of its batch.
+fn as_published(mut line: Line) -> Line {
+    line[LINE_WORDS - 1] &= !u64::from(u32::MAX);
+    line
 }
 
 fn publish(producer: &mut Producer, batch: u64) {
@@ -47,7 +53,11 @@ fn read_checked(reader: &mut Reader, most: usize) -> bool {
     match reader.read(&mut out[..most]) {
         Ok(count) => {
             for (position, got) in (start..).zip(&out[..count]) {
-                assert_eq!(*got, line(position), "torn or out of order at {position}");
+                assert_eq!(
+                    as_published(*got),
+                    line(position),
+                    "torn or out of order at {position}"
+                );
             }
             assert_eq!(reader.position(), start + count as u64);
             count > 0
@@ -62,13 +72,13 @@ fn read_checked(reader: &mut Reader, most: usize) -> bool {
     }
 }
 
-/// Batches that lap the reader of a two-line ring, and one that reads while they are written.
+/// Lines that lap the reader of a ring of two, and one that reads while they are written.
 #[test]
 fn nothing_torn_while_lapped() {
     model(|| {
         let (mut producer, ring) = ring(2);
         let mut reader = ring.reader();
-        publish(&mut producer, 2);
+        publish(&mut producer, 1);
         let writer = thread::spawn(move || {
             publish(&mut producer, 1);
             publish(&mut producer, 1);
@@ -79,22 +89,76 @@ fn nothing_torn_while_lapped() {
         while !reader.is_closed() {
             read_checked(&mut reader, 2);
         }
-        assert_eq!(reader.position(), 4);
+        assert_eq!(reader.position(), 3);
     });
 }
 
-/// A batch is seen whole or not at all.
+/// The same with batches of two, whose second lines come to lie where batches began, and claims
+/// that are made ahead.
+#[test]
+fn no_batch_torn_while_lapped() {
+    model(|| {
+        let (mut producer, ring) = ring(4);
+        let mut reader = ring.reader();
+        publish(&mut producer, 1);
+        publish(&mut producer, 2);
+        let writer = thread::spawn(move || {
+            publish(&mut producer, 2);
+            publish(&mut producer, 2);
+        });
+        read_checked(&mut reader, 1);
+        read_checked(&mut reader, 3);
+        writer.join().unwrap();
+        while !reader.is_closed() {
+            read_checked(&mut reader, 2);
+        }
+        assert_eq!(reader.position(), 7);
+    });
+}
+
+/// A reader that waits where a batch is to begin is lapped there: what it then finds in the slot is
+/// no length.
+#[test]
+fn lapped_where_a_batch_begins() {
+    model(|| {
+        let (mut producer, ring) = ring(2);
+        let mut reader = ring.reader();
+        let writer = thread::spawn(move || {
+            for _ in 0..3 {
+                publish(&mut producer, 1);
+            }
+        });
+        read_checked(&mut reader, 1);
+        read_checked(&mut reader, 2);
+        writer.join().unwrap();
+        while !reader.is_closed() {
+            read_checked(&mut reader, 2);
+        }
+        assert_eq!(reader.position(), 3);
+    });
+}
+
+/// A batch is seen whole or not at all, and so is its length.
 #[test]
 fn batches_appear_at_once() {
     model(|| {
-        let (mut producer, ring) = ring(2);
+        let (mut producer, ring) = ring(8);
         let mut reader = ring.reader();
         let writer = thread::spawn(move || {
             publish(&mut producer, 2);
             publish(&mut producer, 2);
         });
-        read_checked(&mut reader, 2);
-        assert_eq!(reader.position() % 2, 0);
+        let mut out = [Line::default(); 4];
+        let mut read = 0;
+        for _ in 0..2 {
+            let count = reader.read(&mut out).expect("all fits in the ring");
+            assert_eq!(count % 2, 0);
+            for mark in out[..count].iter().step_by(2) {
+                assert_eq!(batch_lines(mark), 2);
+            }
+            read += count as u64;
+        }
+        assert_eq!(reader.position(), read);
         writer.join().unwrap();
         while !reader.is_closed() {
             read_checked(&mut reader, 2);
@@ -106,7 +170,7 @@ fn batches_appear_at_once() {
 #[test]
 fn two_readers() {
     model(|| {
-        let (mut producer, ring) = ring(2);
+        let (mut producer, ring) = ring(4);
         let readers = [ring.reader(), ring.reader()];
         let threads = readers.map(|mut reader| {
             thread::spawn(move || {
@@ -125,7 +189,7 @@ fn two_readers() {
 #[test]
 fn reader_made_meanwhile() {
     model(|| {
-        let (mut producer, ring) = ring(2);
+        let (mut producer, ring) = ring(4);
         let writer = thread::spawn(move || {
             publish(&mut producer, 2);
             publish(&mut producer, 2);
@@ -141,7 +205,7 @@ fn reader_made_meanwhile() {
 #[test]
 fn producer_that_waits_never_laps() {
     model(|| {
-        let (mut producer, ring) = ring(2);
+        let (mut producer, ring) = ring(4);
         let mut reader = ring.reader();
         let cursor: Cursor = reader.cursor();
         let writer = thread::spawn(move || {
@@ -161,7 +225,7 @@ fn producer_that_waits_never_laps() {
                 0 => thread::yield_now(),
                 count => {
                     for got in &out[..count] {
-                        assert_eq!(*got, line(position));
+                        assert_eq!(as_published(*got), line(position));
                         position += 1;
                     }
                 }

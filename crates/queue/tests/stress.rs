@@ -3,14 +3,22 @@
 
 use std::thread;
 
-use tickcast_queue::{Line, Reader, ring};
+use tickcast_queue::{Line, Reader, batch_lines, ring};
 
 const BATCH: u64 = 21;
 const LINES: u64 = BATCH * 40_000;
 
 /// Every word depends on the position, so a torn line cannot pass.
+///
+/// The low half of the last word is as a reader sees it: the length of the batch in its first line.
 fn line(position: u64) -> Line {
-    std::array::from_fn(|word| position.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word as u64)
+    let mut line: Line =
+        std::array::from_fn(|word| position.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word as u64);
+    if position.is_multiple_of(BATCH) {
+        line[7] = line[7] >> 32 << 32 | BATCH;
+        assert_eq!(u64::from(batch_lines(&line)), BATCH);
+    }
+    line
 }
 
 struct Outcome {
