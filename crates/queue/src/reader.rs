@@ -96,7 +96,7 @@ impl Reader {
         if oldest > self.position {
             return Err(self.lapped(oldest));
         }
-        self.waits = count == 0;
+        self.waits = count == 0 && !out.is_empty();
         if count > 0 {
             self.head = head;
             self.move_to(self.position + count as u64);
@@ -116,7 +116,11 @@ impl Reader {
             }
             // The box keeps the two ways apart: with batches of one length, the place of the next
             // depends on a branch, which the processor foretells, and not on what it loads here.
-            *head += if lines == length { black_box(length) } else { lines };
+            *head += if lines == length {
+                black_box(length)
+            } else {
+                lines
+            };
             length = lines;
             if self.waits {
                 return;
@@ -128,6 +132,7 @@ impl Reader {
     /// is. It never goes back, nor past the head.
     pub fn skip_to(&mut self, position: u64) -> u64 {
         self.head = self.head();
+        self.waits = false;
         let from = self.position;
         self.move_to(position.clamp(from, self.head));
         self.position - from

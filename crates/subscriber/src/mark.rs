@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use tickcast_protocol::{Cause, Loss, LossReason, Provenance};
-use tickcast_queue::Line;
+use tickcast_queue::{Line, batch_lines};
 use tickcast_wire::{Digest, PreviousSession};
 
 use crate::event::{Origin, SessionStart, Stamps};
@@ -37,7 +37,7 @@ const NO_SNAPSHOT: u8 = 0x86;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     Session(SessionStart),
-    /// `count` ticks follow.
+    /// `count` ticks follow. The queue itself carries it, as the length of the batch.
     Ticks {
         count: u32,
         origin: Origin,
@@ -69,9 +69,9 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn to_line(self, seal: Seal) -> Line {
-        let line = |code: u8, b: u8, c: u8, count: u32, [d, e, f, g]: [u64; 4]| {
+        let line = |code: u8, b: u8, c: u8, [d, e, f, g]: [u64; 4]| {
             let first = u64::from(u32::from_le_bytes([code, b, c, 0])) | seal.0;
-            let last = u64::from(self.session_number) << 32 | u64::from(count);
+            let last = u64::from(self.session_number) << 32;
             [first, self.session, self.position, d, e, f, g, last]
         };
         match self.what {
@@ -79,9 +79,9 @@ impl Mark {
                 let words = start
                     .previous
                     .map_or([0; 4], |it| [it.session, it.last_seq, it.digest.value(), 0]);
-                line(SESSION, u8::from(start.previous.is_some()), 0, 0, words)
+                line(SESSION, u8::from(start.previous.is_some()), 0, words)
             }
-            What::Ticks { count, origin } => {
+            What::Ticks { origin, .. } => {
                 let Stamps {
                     sent,
                     kernel,
@@ -91,16 +91,16 @@ impl Mark {
                 } = origin.stamps;
                 let provenance = provenance_code(origin.provenance);
                 let held = u8::from(origin.held);
-                line(TICKS, provenance, held, count, [sent, kernel, read, push])
+                line(TICKS, provenance, held, [sent, kernel, read, push])
             }
             What::Lost(loss) => {
                 let (reason, cause) = (reason_code(loss.reason), loss.cause as u8);
-                line(LOST, reason, cause, 0, [loss.count, 0, 0, 0])
+                line(LOST, reason, cause, [loss.count, 0, 0, 0])
             }
-            What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, 0, [as_of, 0, 0, 0]),
-            What::End { last_seq } => line(END, 0, 0, 0, [last_seq, 0, 0, 0]),
-            What::Checkpoint { digest } => line(CHECKPOINT, 0, 0, 0, [digest.value(), 0, 0, 0]),
-            What::NoSnapshot => line(NO_SNAPSHOT, 0, 0, 0, [0; 4]),
+            What::Snapshot { as_of } => line(SNAPSHOT, 0, 0, [as_of, 0, 0, 0]),
+            What::End { last_seq } => line(END, 0, 0, [last_seq, 0, 0, 0]),
+            What::Checkpoint { digest } => line(CHECKPOINT, 0, 0, [digest.value(), 0, 0, 0]),
+            What::NoSnapshot => line(NO_SNAPSHOT, 0, 0, [0; 4]),
         }
     }
 
@@ -124,7 +124,7 @@ impl Mark {
                 }),
             }),
             TICKS => What::Ticks {
-                count: last as u32,
+                count: batch_lines(line).saturating_sub(1),
                 origin: Origin {
                     session,
                     provenance: provenance_from(b),
@@ -209,6 +209,7 @@ const fn reason_from(code: u8) -> LossReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tickcast_queue::ring;
     use tickcast_wire::{Quote, Tick, Venue};
 
     #[test]
@@ -270,7 +271,16 @@ mod tests {
                 position: 5,
                 what,
             };
-            assert_eq!(Mark::from_line(&mark.to_line(seal), seal), Some(mark));
+            let (mut producer, ring) = ring(1_024);
+            let mut reader = ring.reader();
+            let ticks = match what {
+                What::Ticks { count, .. } => count,
+                _ => 0,
+            };
+            producer.publish(&mark.to_line(seal), (0..ticks).map(|_| [0; 8]));
+            let mut lines = [[0; 8]; 64];
+            assert_eq!(reader.read(&mut lines), Ok(1 + ticks as usize));
+            assert_eq!(Mark::from_line(&lines[0], seal), Some(mark));
         }
     }
 

@@ -1,13 +1,16 @@
 //! What becomes of a reader that does not keep up: declared for each, before the start.
 
+use tickcast_queue::KEPT_LINES;
+
 /// The most lines of 64 bytes that the queue may have: 4 GiB.
 pub const MAX_QUEUE_LINES: usize = 1 << 26;
 
 /// The shortest queue: many batches of 63 ticks and a mark, so that a lapped reader finds one.
 const LEAST_QUEUE_LINES: u64 = 1_024;
 
-/// Lines that the receive thread may be writing while a reader reads: a mark and 63 ticks.
-const BATCH_LINES: u64 = 64;
+/// Lines that the receive thread may be writing while a reader reads, a mark and 63 ticks, and those
+/// that the queue keeps for it to write ahead.
+const WRITTEN_LINES: u64 = 64 + KEPT_LINES as u64;
 
 /// What a reader is given when it does not keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +66,7 @@ impl ReaderConfig {
     /// How many lines the queue must have for this reader.
     fn queue_lines(&self) -> u64 {
         // A tick needs no more than a line and the mark before it, a notice a line.
-        let lines = |ticks: u64| ticks.saturating_mul(2).saturating_add(BATCH_LINES);
+        let lines = |ticks: u64| ticks.saturating_mul(2).saturating_add(WRITTEN_LINES);
         match self.overflow {
             OverflowPolicy::DropOldest => 0,
             OverflowPolicy::Lossless { ticks } => lines(ticks),
@@ -98,10 +101,10 @@ mod tests {
         assert_eq!(of(0, &[]), Ok(1_024));
         assert_eq!(of(5_000, &[OverflowPolicy::DropOldest]), Ok(8_192));
         let lossless = |ticks| OverflowPolicy::Lossless { ticks };
-        assert_eq!(of(0, &[lossless(480)]), Ok(1_024));
-        assert_eq!(of(0, &[lossless(481), lossless(5)]), Ok(2_048));
-        assert_eq!(of(0, &[OverflowPolicy::Latest { behind: 241 }]), Ok(2_048));
-        let most = MAX_QUEUE_LINES as u64 / 2 - 32;
+        assert_eq!(of(0, &[lossless(352)]), Ok(1_024));
+        assert_eq!(of(0, &[lossless(353), lossless(5)]), Ok(2_048));
+        assert_eq!(of(0, &[OverflowPolicy::Latest { behind: 177 }]), Ok(2_048));
+        let most = MAX_QUEUE_LINES as u64 / 2 - 160;
         assert_eq!(of(0, &[lossless(most)]), Ok(MAX_QUEUE_LINES));
         assert_eq!(
             of(0, &[lossless(most + 1)]),

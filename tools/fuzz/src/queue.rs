@@ -1,6 +1,8 @@
 //! Sequences of operations on the queue beside a model that keeps nothing but positions.
 
-use tickcast_queue::{Cursor, Lapped, Line, Producer, Reader, ring};
+use std::collections::BTreeSet;
+
+use tickcast_queue::{Cursor, Lapped, Line, Producer, Reader, batch_lines, ring};
 
 use crate::input::Input;
 
@@ -14,6 +16,7 @@ pub fn queue(data: &[u8]) {
     let mut model = Model {
         producer,
         head: 0,
+        starts: BTreeSet::from([0]),
         readers: Vec::new(),
     };
     while !input.is_empty() {
@@ -28,6 +31,7 @@ pub fn queue(data: &[u8]) {
                     reader,
                     cursor,
                     position: model.head,
+                    waits: false,
                 });
             }
             6 => {
@@ -45,6 +49,7 @@ pub fn queue(data: &[u8]) {
         producer,
         head,
         readers,
+        ..
     } = model;
     drop(producer);
     for place in readers {
@@ -52,56 +57,79 @@ pub fn queue(data: &[u8]) {
     }
 }
 
-/// Every word depends on the position, so that a torn, moved or repeated line shows.
-fn line(position: u64) -> Line {
-    std::array::from_fn(|word| position.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word as u64)
+/// Every word depends on the position, so that a torn, moved or repeated line shows. Where a batch
+/// starts, the low half of the last word is its length.
+fn line(position: u64, batch: Option<u64>) -> Line {
+    let mut line: Line =
+        std::array::from_fn(|word| position.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word as u64);
+    if let Some(lines) = batch {
+        line[7] = line[7] >> 32 << 32 | lines;
+        assert_eq!(u64::from(batch_lines(&line)), lines);
+    }
+    line
 }
 
 struct Place {
     reader: Reader,
     cursor: Cursor,
     position: u64,
+    /// The last read found nothing: the next finds one batch at most.
+    waits: bool,
 }
 
 struct Model {
     producer: Producer,
     head: u64,
+    /// Where batches start, and the head.
+    starts: BTreeSet<u64>,
     readers: Vec<Place>,
 }
 
 impl Model {
     fn publish(&mut self, count: u64) {
         let end = self.head + count;
-        let lines: Vec<Line> = (self.head + 1..end).map(line).collect();
-        self.producer.publish(&line(self.head), lines);
+        let lines: Vec<Line> = (self.head + 1..end)
+            .map(|position| line(position, None))
+            .collect();
+        self.producer.publish(&line(self.head, None), lines);
         self.head = end;
+        self.starts.insert(end);
     }
 
     fn read(&mut self, which: u64, most: usize) {
         let capacity = self.producer.capacity() as u64;
-        let head = self.head;
+        let (head, starts) = (self.head, &self.starts);
         let Some(place) = self.readers.get_mut(which as usize) else {
             return;
         };
+        let batch = |position: u64| {
+            let next = starts.range(position + 1..).next();
+            starts
+                .contains(&position)
+                .then(|| next.map(|next| next - position))?
+        };
         let position = place.position;
+        // So short rings keep no more than they must.
         let oldest = head.saturating_sub(capacity);
-        let expected = if most > 0 && oldest > position {
+        let expected = if oldest > position {
             Err(Lapped {
                 position,
                 oldest,
                 head,
             })
         } else {
-            Ok((head - position).min(most as u64) as usize)
+            let first = batch(position).filter(|_| place.waits);
+            Ok(first.unwrap_or(head - position).min(most as u64) as usize)
         };
         let mut out = vec![Line::default(); most];
         let result = place.reader.read(&mut out);
         assert_eq!(result, expected);
         if let Ok(count) = result {
             for (position, got) in (position..).zip(&out[..count]) {
-                assert_eq!(*got, line(position), "line {position}");
+                assert_eq!(*got, line(position, batch(position)), "line {position}");
             }
             place.position += count as u64;
+            place.waits = count == 0 && most > 0;
         }
     }
 
@@ -110,6 +138,7 @@ impl Model {
         if let Some(place) = self.readers.get_mut(input.below(READERS as u64) as usize) {
             let to = input.number_near(head);
             let before = place.position;
+            place.waits = false;
             place.position = to.clamp(before, head);
             assert_eq!(place.reader.skip_to(to), place.position - before);
         }
