@@ -10,8 +10,8 @@ mod cases;
 #[path = "queue/single.rs"]
 mod single;
 
-use core_affinity::CoreId;
 use tickcast_benches::{Bound, Figure, control, in_turns, is_instant};
+use tickcast_net::thread::available_cores;
 
 use cases::{
     TICKS_PER_PACKET, array_queue_hop, array_queue_stream, cache_line_hop, many_readers, ring_hop,
@@ -25,7 +25,7 @@ const LINES: u64 = 500_000;
 const TURNS: usize = 21;
 
 /// A case, and by what its time is divided.
-type Case = (fn(&[CoreId]) -> f64, u64);
+type Case = (fn(&[usize]) -> f64, u64);
 
 /// The cases, in the order in which they take turns; names for their places in it.
 const CASES: [Case; 14] = [
@@ -62,12 +62,12 @@ const ALONE: usize = 11;
 const ONE_READER: usize = 12;
 const EIGHT_READERS: usize = 13;
 
-fn cache_line(cores: &[CoreId]) -> f64 {
+fn cache_line(cores: &[usize]) -> f64 {
     cache_line_hop(cores, HOPS)
 }
 
 fn main() {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let cores = available_cores();
     let turns = if is_instant() { 1 } else { TURNS };
     let times = in_turns(turns, CASES.len(), |case| {
         let (run, units) = CASES[case];

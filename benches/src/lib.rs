@@ -14,8 +14,8 @@ mod turns;
 pub use cores::{cache_line_hops, last_cores, ns_each, on_two_cores, spin_until};
 pub use figure::{Bound, Figure};
 pub use itch::write_itch;
-pub use tickcast_net::{Hiccups, hiccups};
 pub use market::{market, packets};
+pub use tickcast_net::{Hiccups, hiccups};
 pub use turns::{Spread, control, in_turns, median, ratio};
 
 /// Whether the bench is to run each case once and measure nothing: `cargo bench -- --test`.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use core_affinity::CoreId;
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+use tickcast_net::thread::pin_current;
 use tickcast_queue::{Cursor, Line, Producer, Reader, ring};
 
 use super::single::single;
@@ -19,14 +19,14 @@ pub const TICKS_PER_PACKET: u64 = 21;
 const BARE_LINES: usize = 32;
 
 /// Puts this thread on a core, if there are two at least.
-fn pin(cores: &[CoreId], index: usize) {
+fn pin(cores: &[usize], index: usize) {
     if let (Some(core), true) = (cores.get(index % cores.len().max(1)), cores.len() > 1) {
-        core_affinity::set_for_current(*core);
+        pin_current(*core).expect("a core of this process");
     }
 }
 
 /// Runs `near` and `far` on a core each, from the same moment on, and returns how long `near` took.
-fn on_two_cores<N, F>(cores: &[CoreId], near: N, far: F) -> f64
+fn on_two_cores<N, F>(cores: &[usize], near: N, far: F) -> f64
 where
     N: FnOnce() + Send,
     F: FnOnce() + Send,
@@ -73,7 +73,7 @@ fn spin_until(mut ready: impl FnMut() -> bool) {
 }
 
 /// One way of a ping-pong on one cache line each way: the floor.
-pub fn cache_line_hop(cores: &[CoreId], hops: u64) -> f64 {
+pub fn cache_line_hop(cores: &[usize], hops: u64) -> f64 {
     type Lines = [CachePadded<AtomicU64>; BARE_LINES];
     let (there, back) = (Box::<Lines>::default(), Box::<Lines>::default());
     let rounds = hops / 2 / BARE_LINES as u64;
@@ -100,7 +100,7 @@ pub fn cache_line_hop(cores: &[CoreId], hops: u64) -> f64 {
 const CHECKED: usize = 6;
 
 /// A mark and so many ticks there, the same back.
-pub fn ring_hop(cores: &[CoreId], hops: u64, ticks: usize) -> f64 {
+pub fn ring_hop(cores: &[usize], hops: u64, ticks: usize) -> f64 {
     let (mut there, there_ring) = ring(CAPACITY);
     let (mut back, back_ring) = ring(CAPACITY);
     let (mut from_there, mut from_back) = (there_ring.reader(), back_ring.reader());
@@ -132,7 +132,7 @@ pub fn ring_hop(cores: &[CoreId], hops: u64, ticks: usize) -> f64 {
     on_two_cores(cores, near, far)
 }
 
-pub fn single_hop(cores: &[CoreId], hops: u64) -> f64 {
+pub fn single_hop(cores: &[usize], hops: u64) -> f64 {
     let (mut there, mut from_there) = single(CAPACITY);
     let (mut back, mut from_back) = single(CAPACITY);
     let near = move || {
@@ -153,7 +153,7 @@ pub fn single_hop(cores: &[CoreId], hops: u64) -> f64 {
     on_two_cores(cores, near, far)
 }
 
-pub fn array_queue_hop(cores: &[CoreId], hops: u64) -> f64 {
+pub fn array_queue_hop(cores: &[usize], hops: u64) -> f64 {
     let there = ArrayQueue::<Line>::new(CAPACITY);
     let back = ArrayQueue::<Line>::new(CAPACITY);
     let take = |queue: &ArrayQueue<Line>| {
@@ -222,7 +222,7 @@ fn read_all(reader: &mut Reader, lines: u64) {
 }
 
 /// A stream in batches that `lines` is a multiple of.
-pub fn ring_stream(cores: &[CoreId], lines: u64, batch: u64) -> f64 {
+pub fn ring_stream(cores: &[usize], lines: u64, batch: u64) -> f64 {
     let (mut producer, ring) = ring(CAPACITY);
     let mut reader = ring.reader();
     let cursor = reader.cursor();
@@ -233,7 +233,7 @@ pub fn ring_stream(cores: &[CoreId], lines: u64, batch: u64) -> f64 {
     )
 }
 
-pub fn single_stream(cores: &[CoreId], lines: u64) -> f64 {
+pub fn single_stream(cores: &[usize], lines: u64) -> f64 {
     let (mut sender, mut receiver) = single(CAPACITY);
     stream(
         cores,
@@ -243,7 +243,7 @@ pub fn single_stream(cores: &[CoreId], lines: u64) -> f64 {
     )
 }
 
-pub fn array_queue_stream(cores: &[CoreId], lines: u64) -> f64 {
+pub fn array_queue_stream(cores: &[usize], lines: u64) -> f64 {
     let queue = ArrayQueue::<Line>::new(CAPACITY);
     let pop = |line: &mut Line| queue.pop().map(|got| *line = got).is_some();
     stream(cores, lines, |line| queue.push(*line).is_ok(), pop)
@@ -251,7 +251,7 @@ pub fn array_queue_stream(cores: &[CoreId], lines: u64) -> f64 {
 
 /// A stream line by line.
 fn stream(
-    cores: &[CoreId],
+    cores: &[usize],
     lines: u64,
     mut push: impl FnMut(&Line) -> bool + Send,
     mut pop: impl FnMut(&mut Line) -> bool + Send,
@@ -279,7 +279,7 @@ fn stream(
 
 /// What publishing takes while so many readers read, on cores other than the producer's. It waits
 /// for none of them: they are lapped, and skip.
-pub fn many_readers(cores: &[CoreId], lines: u64, readers: usize) -> f64 {
+pub fn many_readers(cores: &[usize], lines: u64, readers: usize) -> f64 {
     let (mut producer, ring) = ring(CAPACITY);
     let others = cores.len().saturating_sub(1).max(1);
     thread::scope(|scope| {
