@@ -1,1 +1,55 @@
-//! The benches live in `benches/`: each puts other libraries beside ours.
+//! What the benches beside other libraries share: the message and its pace, two threads on a core
+//! each, our own way over loopback, and the bare socket's. Each bench puts other libraries beside
+//! ours, in turns: `README.md` says how.
+
+mod bare;
+mod latency;
+mod message;
+mod ours;
+mod threads;
+mod throughput;
+
+use std::error::Error;
+use std::fs;
+use std::time::Duration;
+
+use tickcast_benches::hiccups;
+use tickcast_net::thread::available_cores;
+
+pub use bare::bare_latency;
+pub use latency::{Latency, Received, paced, print_latencies, quantiles, spin};
+pub use message::{MESSAGE_BYTES, Message, RATE_PER_SECOND, encode};
+pub use ours::{Market, our_latency, our_throughput};
+pub use threads::{Progress, on_two_cores};
+pub use throughput::{Counted, Flow, print_flows, rates};
+
+/// Whatever goes wrong in a bench.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Says what is measured, where, and what the machine does to a thread that only looks at the
+/// clock.
+pub fn introduce(name: &str, is_instant: bool) {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = available_cores().len();
+    println!("{name}: {cores} cores, Linux {}", kernel.trim());
+    if is_instant {
+        println!("an instant: shows that it runs, the figures say nothing and are left out");
+    } else {
+        println!("hiccups: {}", hiccups(Duration::from_secs(2)));
+    }
+}
+
+/// Runs ways in turns and gives what each gave, one a turn.
+///
+/// # Errors
+/// The first failure of a run.
+pub fn in_turns<T>(
+    turns: usize,
+    ways: usize,
+    run: impl FnMut(usize) -> Result<T, Failure>,
+) -> Result<Vec<Vec<T>>, Failure> {
+    tickcast_benches::in_turns(turns, ways, run)
+        .into_iter()
+        .map(|runs| runs.into_iter().collect())
+        .collect()
+}

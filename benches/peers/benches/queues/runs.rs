@@ -1,0 +1,205 @@
+//! One run of one queue: a hop, a stream, what the producer alone pays.
+
+use std::hint;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use crossbeam_utils::CachePadded;
+use disruptor::{BusySpin, Producer as _, build_single_producer};
+use tickcast_peers::{Failure, on_two_cores};
+use tickcast_queue::{Line, Reader, ring};
+
+use crate::kinds::{CAPACITY, LINES_PER_PACKET, Packet, READ_LINES, Receiver, Sender};
+
+/// One way of a ping-pong on one cache line each way: the floor. ns a hop.
+pub fn cache_line_hop(hops: u64) -> Result<f64, Failure> {
+    let [there, back] = [0, 0].map(|zero| CachePadded::new(AtomicU64::new(zero)));
+    let trips = hops / 2;
+    timed(
+        trips,
+        |trip| {
+            there.store(trip, Ordering::Release);
+            while back.load(Ordering::Acquire) != trip {
+                hint::spin_loop();
+            }
+        },
+        |trip| {
+            while there.load(Ordering::Acquire) != trip {
+                hint::spin_loop();
+            }
+            back.store(trip, Ordering::Release);
+        },
+    )
+}
+
+/// One way of a ping-pong, ns a hop: a line there, its copy back.
+pub fn hop<S: Sender, R: Receiver>(ends: fn() -> (S, R), hops: u64) -> Result<f64, Failure> {
+    let ((mut there, mut from_there), (mut back, mut from_back)) = (ends(), ends());
+    timed(
+        hops / 2,
+        move |trip| {
+            assert!(there.send(&[trip; 8]), "a ping-pong never fills a queue");
+            assert_eq!(next(&mut from_back)[7], trip);
+        },
+        move |_| {
+            let line = next(&mut from_there);
+            assert!(back.send(&line), "a ping-pong never fills a queue");
+        },
+    )
+}
+
+fn next(receiver: &mut impl Receiver) -> Line {
+    let mut came = Line::default();
+    while receiver.receive(|line| came = *line) == 0 {
+        hint::spin_loop();
+    }
+    came
+}
+
+/// Runs so many trips of both ends on a core each; gives half the time of a trip, ns.
+fn timed(
+    trips: u64,
+    mut near: impl FnMut(u64) + Send,
+    mut far: impl FnMut(u64) + Send,
+) -> Result<f64, Failure> {
+    let send = |_: &_| {
+        (1..=trips).for_each(&mut far);
+        Ok(trips)
+    };
+    let (_, ns) = on_two_cores(send, |_| {
+        let start = Instant::now();
+        (1..=trips).for_each(&mut near);
+        Ok(start.elapsed().as_nanos())
+    })?;
+    Ok(ns as f64 / (2 * trips) as f64)
+}
+
+/// How lines go in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    LineByLine,
+    Packets,
+}
+
+/// A stream of lines from one core to the other, each looked at, ns a line.
+pub fn stream<S: Sender, R: Receiver>(
+    ends: fn() -> (S, R),
+    lines: u64,
+    way: Way,
+) -> Result<f64, Failure> {
+    let lines = lines / LINES_PER_PACKET as u64 * LINES_PER_PACKET as u64;
+    let (mut sender, mut receiver) = ends();
+    let send = move |_: &_| {
+        let mut at = 0;
+        while at < lines {
+            match way {
+                Way::LineByLine => {
+                    wait_until(|| sender.send(&[at; 8]));
+                    at += 1;
+                }
+                Way::Packets => {
+                    let packet: Packet = std::array::from_fn(|line| [at + line as u64; 8]);
+                    wait_until(|| sender.send_packet(&packet));
+                    at += LINES_PER_PACKET as u64;
+                }
+            }
+        }
+        Ok(lines)
+    };
+    let (_, ns) = on_two_cores(send, move |_| {
+        let (mut read, mut wrong) = (0, 0);
+        let start = Instant::now();
+        while read < lines {
+            let look = |line: &Line| {
+                wrong += u64::from(line[0] != read) | u64::from(line[7] != read);
+                read += 1;
+            };
+            if receiver.receive(look) == 0 {
+                hint::spin_loop();
+            }
+        }
+        let ns = start.elapsed().as_nanos();
+        if wrong > 0 {
+            return Err(format!("{wrong} lines torn or out of order").into());
+        }
+        Ok(ns)
+    })?;
+    Ok(ns as f64 / lines as f64)
+}
+
+fn wait_until(mut is_done: impl FnMut() -> bool) {
+    while !is_done() {
+        hint::spin_loop();
+    }
+}
+
+/// What our producer pays a line, by packets, with so many readers in the ring, of which the first
+/// reads on the other core; it waits for none, and a reader that is lapped goes on at the head. ns.
+pub fn our_producer(readers: usize, lines: u64) -> Result<f64, Failure> {
+    let (mut producer, ring) = ring(CAPACITY);
+    let mut readers: Vec<Reader> = (0..readers).map(|_| ring.reader()).collect();
+    let (is_reading, is_done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let packet: Packet = [[1; 8]; LINES_PER_PACKET];
+    let mut ns = 0;
+    let send = |_: &_| {
+        wait_until(|| is_reading.load(Ordering::Acquire));
+        let start = Instant::now();
+        for _ in 0..lines / LINES_PER_PACKET as u64 {
+            let packet = hint::black_box(&packet);
+            producer.publish(&packet[0], packet[1..].iter().copied());
+        }
+        ns = start.elapsed().as_nanos();
+        is_done.store(true, Ordering::Release);
+        Ok(lines)
+    };
+    on_two_cores(send, |_| {
+        is_reading.store(true, Ordering::Release);
+        let mut out = [Line::default(); READ_LINES];
+        while !is_done.load(Ordering::Acquire) {
+            match readers[0].read(&mut out) {
+                Ok(0) => hint::spin_loop(),
+                Ok(_) => {}
+                Err(lapped) => {
+                    readers[0].skip_to(lapped.head);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(ns as f64 / lines as f64)
+}
+
+/// What disruptor's producer pays a line, by packets, with so many readers. It waits for the
+/// slowest, so it fills the ring, and all read it empty between two times that are taken. ns.
+pub fn disruptor_producer(readers: usize, lines: u64) -> Result<f64, Failure> {
+    let builder = build_single_producer(CAPACITY, Line::default, BusySpin);
+    let (first, builder) = builder.new_event_poller();
+    let mut pollers = vec![first];
+    let mut builder = builder.with_multi_consumer();
+    while pollers.len() < readers {
+        let poller;
+        (poller, builder) = builder.new_event_poller();
+        pollers.push(poller);
+    }
+    let mut producer = builder.build();
+    let packet: Packet = [[1; 8]; LINES_PER_PACKET];
+    let packets_per_round = CAPACITY / LINES_PER_PACKET;
+    let rounds = lines as usize / (packets_per_round * LINES_PER_PACKET);
+    let mut ns = 0;
+    for _ in 0..rounds {
+        let start = Instant::now();
+        for _ in 0..packets_per_round {
+            let packet = hint::black_box(&packet);
+            producer.batch_publish(LINES_PER_PACKET, |slots| {
+                slots.zip(packet).for_each(|(slot, line)| *slot = *line);
+            });
+        }
+        ns += start.elapsed().as_nanos();
+        for poller in &mut pollers {
+            if let Ok(mut lines) = poller.poll() {
+                hint::black_box((&mut lines).count());
+            }
+        }
+    }
+    Ok(ns as f64 / (rounds * packets_per_round * LINES_PER_PACKET) as f64)
+}
