@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusteron_media_driver::bindings::aeron_system_counter_enum as Counter;
+use rusteron_media_driver::bindings::aeron_system_counter_enum_t as Counter;
 use rusteron_media_driver::bindings::aeron_threading_mode_enum as Threading;
 use rusteron_media_driver::{
     Aeron, AeronContext, AeronDriver, AeronDriverContext, AeronExclusivePublication,

@@ -93,6 +93,12 @@ macro_rules! on {
 }
 
 impl MessageHandler for Decoded {
+    #[inline]
+    fn on_reg_sho_restriction(&mut self, message: &m::RegSHORestriction) -> ControlFlow<()> {
+        self.head(message.locate_code(), message.timestamp().to_u64());
+        ControlFlow::Continue(())
+    }
+
     on!(on_add_order_no_mpid_attribution, AddOrderNoMPIDAttribution,
         it => it.order_reference_number(), 0, it.shares(), it.price().into_u32());
     on!(on_add_order_with_mpid_attribution, AddOrderWithMPIDAttribution,
@@ -116,7 +122,6 @@ impl MessageHandler for Decoded {
     on!(on_system_event, SystemEvent);
     on!(on_stock_directory, StockDirectory);
     on!(on_stock_trading_action, StockTradingAction);
-    on!(on_reg_sho_restriction, RegSHORestriction);
     on!(on_market_participant_position, MarketParticipantPosition);
     on!(on_mwcb_decline_level, MWCBDeclineLevel);
     on!(on_mwcb_status, MWCBStatus);

@@ -173,13 +173,12 @@ pub fn our_producer(readers: usize, lines: u64) -> Result<f64, Failure> {
 /// slowest, so it fills the ring, and all read it empty between two times that are taken. ns.
 pub fn disruptor_producer(readers: usize, lines: u64) -> Result<f64, Failure> {
     let builder = build_single_producer(CAPACITY, Line::default, BusySpin);
-    let (first, builder) = builder.new_event_poller();
+    let (first, mut builder) = builder.with_multi_consumer().new_event_poller();
     let mut pollers = vec![first];
-    let mut builder = builder.with_multi_consumer();
     while pollers.len() < readers {
-        let poller;
-        (poller, builder) = builder.new_event_poller();
-        pollers.push(poller);
+        let (next, with_next) = builder.new_event_poller();
+        builder = with_next;
+        pollers.push(next);
     }
     let mut producer = builder.build();
     let packet: Packet = [[1; 8]; LINES_PER_PACKET];
