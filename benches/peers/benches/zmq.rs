@@ -34,7 +34,7 @@ const BLOCK_MS: i32 = 20;
 
 fn main() -> Result<(), Failure> {
     let effort = if is_instant() { &INSTANT } else { &FULL };
-    introduce("zmq", is_instant());
+    introduce("zmq");
     let (major, minor, patch) = zmq::version();
     println!("libzmq {major}.{minor}.{patch}, one input-output thread");
     let market = Market::new();

@@ -1,7 +1,7 @@
 //! One way, from the instant at which the schedule said that a message leaves.
 
 use hdrhistogram::Histogram;
-use tickcast_benches::ratio;
+use tickcast_benches::{is_instant, ratio};
 use tickcast_net::clock;
 
 use crate::message::{due_of, number_of};
@@ -118,10 +118,14 @@ pub fn quantiles(runs: &[Latency], quantile: f64) -> Vec<f64> {
         .collect()
 }
 
-/// Prints what the ways gave, all runs together, and the medians of each beside the first's.
+/// Prints what the ways gave, all runs together, and the medians of each beside the first's; nothing
+/// of an instant.
 pub fn print_latencies(ways: &[&str], runs: &[Vec<Latency>]) {
+    if is_instant() {
+        return;
+    }
     println!(
-        "{:<40}{:>9}{:>8}{:>8}{:>8}{:>9}{:>10}{:>6}  (µs)   p50 : first's",
+        "{:<40}{:>9}{:>9}{:>9}{:>9}{:>9}{:>10}{:>6}  (µs)   p50 : first's",
         "", "samples", "p50", "p90", "p99", "p99.9", "max", "lost"
     );
     let first = quantiles(&runs[0], 0.5);
@@ -133,7 +137,7 @@ pub fn print_latencies(ways: &[&str], runs: &[Vec<Latency>]) {
             [0.5, 0.9, 0.99, 0.999, 1.0].map(|q| all.value_at_quantile(q) as f64 / 1e3);
         let times = ratio(&quantiles(runs, 0.5), &first);
         println!(
-            "{way:<40}{:>9}{p50:>8.2}{p90:>8.2}{p99:>8.2}{p99_9:>9.1}{max:>10.1}{lost:>6}         {times}",
+            "{way:<40}{:>9}{p50:>9.2}{p90:>9.2}{p99:>9.2}{p99_9:>9.1}{max:>10.1}{lost:>6}         {times}",
             all.len()
         );
     }

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::fs;
 use std::time::Duration;
 
-use tickcast_benches::hiccups;
+use tickcast_benches::{control, hiccups, is_instant, median};
 use tickcast_net::thread::available_cores;
 
 pub use bare::bare_latency;
@@ -28,14 +28,25 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Says what is measured, where, and what the machine does to a thread that only looks at the
 /// clock.
-pub fn introduce(name: &str, is_instant: bool) {
+pub fn introduce(name: &str) {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = available_cores().len();
     println!("{name}: {cores} cores, Linux {}", kernel.trim());
-    if is_instant {
+    if is_instant() {
         println!("an instant: shows that it runs, the figures say nothing and are left out");
     } else {
         println!("hiccups: {}", hiccups(Duration::from_secs(2)));
+    }
+}
+
+/// Prints the median of what each way took, and its A/A control; nothing of an instant.
+pub fn print_times(what: &str, ways: &[&str], runs: &[Vec<f64>]) {
+    if is_instant() {
+        return;
+    }
+    println!("\n{what:<50}{:>8}  A/A", "median");
+    for (name, runs) in ways.iter().zip(runs) {
+        println!("{name:<50}{:>8.2}  {}", median(runs), control(runs));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Our own way: publisher, multicast on loopback, subscriber, and a strategy that the receive
-//! thread calls; as in `tickcast demo --inline --idle spin --send-core 0 --receive-core 1`.
+//! thread calls; as in `tickcast demo --inline --send-core 0 --receive-core 1`, with `--idle spin`
+//! where latency is measured.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -67,7 +68,7 @@ fn run<S: Strategy + 'static>(
     let cores = available_cores();
     let core = |index: usize| cores.get(index).copied().filter(|_| cores.len() > 1);
     let publisher = publish(market.repeated(ticks), speed, core(0))?;
-    let mut builder = SubscriberBuilder::new(subscribe(&publisher, core(1))?);
+    let mut builder = SubscriberBuilder::new(subscribe(&publisher, speed, core(1))?);
     let attached = builder.attach_inline(strategy);
     let mut subscriber = builder.start()?;
     while !subscriber.has_ended() {
@@ -98,7 +99,7 @@ fn publish(
     let mut config = PublisherConfig::new(line_a);
     config.line_b = Some(line_b);
     config.speed = speed;
-    config.idle = Idle::Spin;
+    config.idle = idle(speed);
     config.send_core = core;
     // The first tick waits for the subscriber; only at full speed do the others.
     let window = match speed {
@@ -114,6 +115,7 @@ fn publish(
 
 fn subscribe(
     publisher: &PublisherHandle,
+    speed: Speed,
     core: Option<usize>,
 ) -> Result<SubscriberConfig, Failure> {
     let interface = Interface::loopback()?;
@@ -123,9 +125,18 @@ fn subscribe(
     config.recovery = publisher.recovery_addr();
     config.arbiter.start = Start::Seq(1);
     config.flow_control = true;
-    config.idle = Idle::Spin;
+    config.idle = idle(speed);
     config.core = core;
     Ok(config)
+}
+
+/// Both ends spin where latency counts. At full speed they yield where there are two cores only, as
+/// they do by default: the server, which takes every tick for the store, needs a core too.
+fn idle(speed: Speed) -> Idle {
+    match speed {
+        Speed::Max => Idle::default_for(available_cores().len(), 2),
+        _ => Idle::Spin,
+    }
 }
 
 /// Groups of this process's own, so that two runs at once do not meet.

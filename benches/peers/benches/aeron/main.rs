@@ -39,7 +39,7 @@ const MTUS: [usize; 3] = [1_408, 8_192, 65_504];
 
 fn main() -> Result<(), Failure> {
     let effort = if is_instant() { &INSTANT } else { &FULL };
-    introduce("aeron", is_instant());
+    introduce("aeron");
     let is_asked_for = |name: &str| std::env::args().any(|argument| argument == name);
     let [latency_only, throughput_only] = ["latency", "throughput"].map(is_asked_for);
     let market = Market::new();

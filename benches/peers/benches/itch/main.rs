@@ -12,8 +12,8 @@ mod packets;
 
 use std::time::Instant;
 
-use tickcast_benches::{Bound, Figure, control, is_instant, median};
-use tickcast_peers::{Failure, in_turns, introduce};
+use tickcast_benches::{Bound, Figure, is_instant};
+use tickcast_peers::{Failure, in_turns, introduce, print_times};
 
 use decoders::{Decoded, itch5, itchy, ours, walk};
 use messages::shuffled;
@@ -25,7 +25,7 @@ type Decoder = fn(&[u8]) -> Result<Decoded, Failure>;
 
 fn main() -> Result<(), Failure> {
     let (turns, count) = if is_instant() { INSTANT } else { FULL };
-    introduce("itch", is_instant());
+    introduce("itch");
     let file = shuffled(count)?;
     println!(
         "{count} messages, {}, shuffled, in memory; {turns} turns\nread of each: type, locate, \
@@ -50,10 +50,7 @@ fn main() -> Result<(), Failure> {
         }
         Ok(ns)
     })?;
-    println!("\n{:<24}{:>14}  A/A", "", "ns a message");
-    for ((name, _), runs) in ways.iter().zip(&runs) {
-        println!("{name:<24}{:>14.2}  {}", median(runs), control(runs));
-    }
+    print_times("ns a message", &ways.map(|way| way.0), &runs);
     #[cfg(feature = "moldudp")]
     packets::measure(&file.bytes, turns)?;
     if is_instant() {

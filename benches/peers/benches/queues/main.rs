@@ -5,8 +5,8 @@
 mod kinds;
 mod runs;
 
-use tickcast_benches::{Bound, Figure, control, is_instant, median};
-use tickcast_peers::{Failure, in_turns, introduce};
+use tickcast_benches::{Bound, Figure, is_instant, ratio};
+use tickcast_peers::{Failure, in_turns, introduce, print_times};
 
 use kinds::{CAPACITY, LINES_PER_PACKET, READ_LINES};
 use runs::{Way, cache_line_hop, disruptor_producer, hop, our_producer, stream};
@@ -32,11 +32,9 @@ const INSTANT: Effort = Effort {
 /// What a run gives for an effort, ns.
 type Run = fn(&Effort) -> Result<f64, Failure>;
 
-const OURS: &str = "ours";
-
 fn main() -> Result<(), Failure> {
     let effort = if is_instant() { &INSTANT } else { &FULL };
-    introduce("queues", is_instant());
+    introduce("queues");
     println!(
         "64-byte lines, room for {CAPACITY}, two threads on a core each, both spin; packets of \
          {LINES_PER_PACKET} lines; at most {READ_LINES}\nread at once where a queue can; {} turns",
@@ -49,7 +47,7 @@ fn main() -> Result<(), Failure> {
 
 fn hops(effort: &Effort) -> Result<(), Failure> {
     let ways: [(&str, Run); 5] = [
-        (OURS, |effort| hop(kinds::tickcast, effort.hops)),
+        ("ours", |effort| hop(kinds::tickcast, effort.hops)),
         ("cache line", |effort| cache_line_hop(effort.hops)),
         ("rtrb", |effort| hop(kinds::rtrb, effort.hops)),
         ("disruptor", |effort| hop(kinds::disruptor, effort.hops)),
@@ -145,7 +143,7 @@ fn producers(effort: &Effort) -> Result<(), Failure> {
     let bounds = [(1, Some(Bound::RatioAtMost(1.1)))];
     figures("producer, 8 readers", "ns a tick", &ways, &runs, 0, &bounds);
     if !is_instant() {
-        let times = tickcast_benches::ratio(&runs[2], &runs[3]);
+        let times = ratio(&runs[2], &runs[3]);
         println!("disruptor with 8 readers : with 1 reader  {times}");
     }
     Ok(())
@@ -154,10 +152,11 @@ fn producers(effort: &Effort) -> Result<(), Failure> {
 /// Runs the ways in turns and prints what each took.
 fn measure(what: &str, effort: &Effort, ways: &[(&str, Run)]) -> Result<Vec<Vec<f64>>, Failure> {
     let runs = in_turns(effort.turns, ways.len(), |way| (ways[way].1)(effort))?;
-    println!("\n{what:<44}{:>8}  A/A", "median");
-    for ((name, _), runs) in ways.iter().zip(&runs) {
-        println!("{name:<44}{:>8.2}  {}", median(runs), control(runs));
-    }
+    print_times(
+        what,
+        &ways.iter().map(|way| way.0).collect::<Vec<_>>(),
+        &runs,
+    );
     Ok(runs)
 }
 
