@@ -178,13 +178,9 @@ impl Sender for DisruptorSender {
 
 impl Receiver for DisruptorReceiver {
     #[inline]
-    fn receive(&mut self, each: impl FnMut(&Line)) -> usize {
+    fn receive(&mut self, mut each: impl FnMut(&Line)) -> usize {
         match self.poll() {
-            Ok(mut lines) => {
-                let count = (&mut lines).len();
-                (&mut lines).for_each(each);
-                count
-            }
+            Ok(mut lines) => (&mut lines).inspect(|line| each(line)).count(),
             Err(_) => 0,
         }
     }
