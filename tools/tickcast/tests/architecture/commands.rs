@@ -158,9 +158,17 @@ fn help(name: &str) -> Option<String> {
     output.status.success().then_some(text)
 }
 
-fn targets() -> BTreeMap<String, Vec<String>> {
+/// The workspace that a cargo command names by `--manifest-path`, or else that of the root.
+fn manifest(arguments: &[String]) -> &str {
+    let mut named = arguments
+        .iter()
+        .skip_while(|word| *word != "--manifest-path");
+    named.nth(1).map_or("Cargo.toml", String::as_str)
+}
+
+fn targets(manifest: &str) -> BTreeMap<String, Vec<String>> {
     let metadata = MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
+        .manifest_path(root().join(manifest))
         .no_deps()
         .exec()
         .expect("cargo metadata");
@@ -187,7 +195,8 @@ fn targets() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn commands_in_documents_can_be_typed() {
-    let (targets, benches) = (targets(), benches());
+    let benches = benches();
+    let mut targets_of = BTreeMap::new();
     let documents = files("");
     let mut seen = 0;
     let mut violations = Vec::new();
@@ -196,7 +205,13 @@ fn commands_in_documents_can_be_typed() {
             seen += 1;
             let found = match &command {
                 Written::Tickcast(arguments) => unknown_words(arguments, &help),
-                Written::Cargo(arguments) => unknown_targets(arguments, &targets),
+                Written::Cargo(arguments) => {
+                    let manifest = manifest(arguments).to_owned();
+                    let targets = targets_of
+                        .entry(manifest)
+                        .or_insert_with_key(|manifest: &String| targets(manifest));
+                    unknown_targets(arguments, targets)
+                }
                 Written::Benches(names) => unknown_benches(names, &benches),
             };
             violations.extend(found.into_iter().map(|what| format!("{path}: {what}")));
@@ -276,4 +291,7 @@ fn planted_commands_are_found() {
         unknown_targets(&list("bench --bench gone"), &targets).len(),
         1
     );
+    let elsewhere = list("bench --manifest-path a/Cargo.toml --bench x");
+    assert_eq!(manifest(&elsewhere), "a/Cargo.toml");
+    assert_eq!(manifest(&list("bench --bench x")), "Cargo.toml");
 }
