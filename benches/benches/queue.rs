@@ -1,5 +1,5 @@
 //! The broadcast ring beside the hop of a cache line, on which every queue between two cores stands,
-//! and beside two other queues: crossbeam's ArrayQueue and a plain ring for one reader.
+//! and beside crossbeam's ArrayQueue.
 //!
 //! `cargo bench --bench queue`. Producer and reader have a core each. Every case is lossless, so
 //! the ring's producer waits for its reader here, which it never does in a feed; only the case of
@@ -7,15 +7,13 @@
 
 #[path = "queue/cases.rs"]
 mod cases;
-#[path = "queue/single.rs"]
-mod single;
 
 use tickcast_benches::{Bound, Figure, control, in_turns, is_instant};
 use tickcast_net::thread::available_cores;
 
 use cases::{
     TICKS_PER_PACKET, array_queue_hop, array_queue_stream, cache_line_hop, many_readers, ring_hop,
-    ring_stream, single_hop, single_stream,
+    ring_stream,
 };
 
 /// Hops of a turn, and lines.
@@ -28,12 +26,11 @@ const TURNS: usize = 21;
 type Case = (fn(&[usize]) -> f64, u64);
 
 /// The cases, in the order in which they take turns; names for their places in it.
-const CASES: [Case; 14] = [
+const CASES: [Case; 12] = [
     (cache_line, HOPS),
     (cache_line, HOPS),
     (|cores| ring_hop(cores, HOPS, 0), HOPS),
     (|cores| ring_hop(cores, HOPS, 1), HOPS),
-    (|cores| single_hop(cores, HOPS), HOPS),
     (|cores| array_queue_hop(cores, HOPS), HOPS),
     (
         |cores| ring_stream(cores, LINES / 21 * 22, 22),
@@ -41,7 +38,6 @@ const CASES: [Case; 14] = [
     ),
     (|cores| ring_stream(cores, 2 * LINES, 2), LINES),
     (|cores| ring_stream(cores, LINES, 1), LINES),
-    (|cores| single_stream(cores, LINES), LINES),
     (|cores| array_queue_stream(cores, LINES), LINES),
     (|cores| many_readers(cores, LINES, 0), LINES),
     (|cores| many_readers(cores, LINES, 1), LINES),
@@ -51,16 +47,14 @@ const CACHE_LINE: usize = 0;
 const CACHE_LINE_AGAIN: usize = 1;
 const HOP: usize = 2;
 const HOP_TICK: usize = 3;
-const HOP_SINGLE: usize = 4;
-const HOP_ARRAY: usize = 5;
-const PACKETS: usize = 6;
-const TICKS: usize = 7;
-const ONE_LINE: usize = 8;
-const SINGLE: usize = 9;
-const ARRAY: usize = 10;
-const ALONE: usize = 11;
-const ONE_READER: usize = 12;
-const EIGHT_READERS: usize = 13;
+const HOP_ARRAY: usize = 4;
+const PACKETS: usize = 5;
+const TICKS: usize = 6;
+const ONE_LINE: usize = 7;
+const ARRAY: usize = 8;
+const ALONE: usize = 9;
+const ONE_READER: usize = 10;
+const EIGHT_READERS: usize = 11;
 
 fn cache_line(cores: &[usize]) -> f64 {
     cache_line_hop(cores, HOPS)
@@ -84,57 +78,27 @@ fn main() {
         }
         .print();
     };
-    let (hop, tick) = ("ns a hop", "ns a tick");
+    let (hop, tick, line) = ("ns a hop", "ns a tick", "ns a line");
     let most = |ratio| Some(Bound::RatioAtMost(ratio));
-    let (floor, single, array) = ("cache line", "ring for one reader", "ArrayQueue");
-    figure("queue, one hop", HOP, hop, floor, CACHE_LINE, most(1.1));
+    let (floor, array) = ("cache line", "ArrayQueue");
+    let publish = "queue, what the producer pays with 8 readers";
+    figure("queue, hop", HOP, hop, floor, CACHE_LINE, most(1.1));
     figure(
-        "queue, one hop, mark and tick",
+        "queue, hop of a mark and a tick",
         HOP_TICK,
         hop,
         floor,
         CACHE_LINE,
         None,
     );
-    figure(
-        "the same of a ring for one reader",
-        HOP_SINGLE,
-        hop,
-        floor,
-        CACHE_LINE,
-        None,
-    );
-    figure(
-        "the same of ArrayQueue",
-        HOP_ARRAY,
-        hop,
-        floor,
-        CACHE_LINE,
-        None,
-    );
-    figure(
-        "queue, packets of 21 ticks",
-        PACKETS,
-        tick,
-        single,
-        SINGLE,
-        most(1.0),
-    );
+    figure("ArrayQueue, hop", HOP_ARRAY, hop, floor, CACHE_LINE, None);
     figure(
         "queue, packets of 21 ticks",
         PACKETS,
         tick,
         array,
         ARRAY,
-        None,
-    );
-    figure(
-        "queue, packets of one tick",
-        TICKS,
-        tick,
-        single,
-        SINGLE,
-        None,
+        most(0.5),
     );
     figure(
         "queue, packets of one tick",
@@ -147,21 +111,11 @@ fn main() {
     figure(
         "queue, line by line",
         ONE_LINE,
-        "ns a line",
-        single,
-        SINGLE,
-        None,
-    );
-    figure(
-        "queue, line by line",
-        ONE_LINE,
-        "ns a line",
+        line,
         array,
         ARRAY,
         most(1.0),
     );
-    let line = "ns a line";
-    let publish = "queue, what the producer pays with 8 readers";
     figure(
         publish,
         EIGHT_READERS,
@@ -171,7 +125,7 @@ fn main() {
         most(1.1),
     );
     figure(
-        "the same with 1 reader",
+        "queue, with 1 reader",
         ONE_READER,
         line,
         "with none",

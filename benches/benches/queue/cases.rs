@@ -10,8 +10,6 @@ use crossbeam_utils::CachePadded;
 use tickcast_net::thread::pin_current;
 use tickcast_queue::{Cursor, Line, Producer, Reader, ring};
 
-use super::single::single;
-
 const CAPACITY: usize = 4096;
 pub const TICKS_PER_PACKET: u64 = 21;
 
@@ -132,27 +130,6 @@ pub fn ring_hop(cores: &[usize], hops: u64, ticks: usize) -> f64 {
     on_two_cores(cores, near, far)
 }
 
-pub fn single_hop(cores: &[usize], hops: u64) -> f64 {
-    let (mut there, mut from_there) = single(CAPACITY);
-    let (mut back, mut from_back) = single(CAPACITY);
-    let near = move || {
-        let mut line = Line::default();
-        for round in 1..=hops / 2 {
-            assert!(there.push(&[round; 8]));
-            spin_until(|| from_back.pop(&mut line));
-            assert_eq!(line[CHECKED], round);
-        }
-    };
-    let far = move || {
-        let mut line = Line::default();
-        for _ in 1..=hops / 2 {
-            spin_until(|| from_there.pop(&mut line));
-            assert!(back.push(&line));
-        }
-    };
-    on_two_cores(cores, near, far)
-}
-
 pub fn array_queue_hop(cores: &[usize], hops: u64) -> f64 {
     let there = ArrayQueue::<Line>::new(CAPACITY);
     let back = ArrayQueue::<Line>::new(CAPACITY);
@@ -233,45 +210,25 @@ pub fn ring_stream(cores: &[usize], lines: u64, batch: u64) -> f64 {
     )
 }
 
-pub fn single_stream(cores: &[usize], lines: u64) -> f64 {
-    let (mut sender, mut receiver) = single(CAPACITY);
-    stream(
-        cores,
-        lines,
-        move |line| sender.push(line),
-        move |line| receiver.pop(line),
-    )
-}
-
 pub fn array_queue_stream(cores: &[usize], lines: u64) -> f64 {
     let queue = ArrayQueue::<Line>::new(CAPACITY);
-    let pop = |line: &mut Line| queue.pop().map(|got| *line = got).is_some();
-    stream(cores, lines, |line| queue.push(*line).is_ok(), pop)
-}
-
-/// A stream line by line.
-fn stream(
-    cores: &[usize],
-    lines: u64,
-    mut push: impl FnMut(&Line) -> bool + Send,
-    mut pop: impl FnMut(&mut Line) -> bool + Send,
-) -> f64 {
     let reader = || {
-        let (mut read, mut sum, mut line) = (0, 0u64, Line::default());
+        let (mut read, mut sum) = (0, 0u64);
         while read < lines {
-            if pop(&mut line) {
-                let line = black_box(&line);
-                sum = sum.wrapping_add(line[0] ^ line[CHECKED]);
-                read += 1;
-            } else {
-                spin_loop();
+            match queue.pop() {
+                Some(line) => {
+                    let line = black_box(line);
+                    sum = sum.wrapping_add(line[0] ^ line[CHECKED]);
+                    read += 1;
+                }
+                None => spin_loop(),
             }
         }
         assert_eq!(sum, 0, "both ends of every line are equal");
     };
     let producer = || {
         for position in 0..lines {
-            spin_until(|| push(&[position; 8]));
+            spin_until(|| queue.push([position; 8]).is_ok());
         }
     };
     on_two_cores(cores, reader, producer)
