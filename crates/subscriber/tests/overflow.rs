@@ -212,6 +212,6 @@ fn a_queue_that_would_be_too_long_is_a_typed_error() {
     let Err(StartError::QueueTooLong { wanted, most }) = builder.start() else {
         panic!("not refused");
     };
-    assert_eq!((wanted, most), (2 * ticks + 64, MAX_QUEUE_LINES));
+    assert_eq!((wanted, most), (2 * ticks + 64 + 256, MAX_QUEUE_LINES));
     assert!(reader.read().is_none() && reader.is_closed());
 }

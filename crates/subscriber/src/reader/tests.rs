@@ -5,7 +5,7 @@ mod overflow;
 
 use proptest::prelude::*;
 
-use self::model::{LINES, Seen, Writer};
+use self::model::{Seen, Writer};
 use super::*;
 use crate::event::Incomplete;
 use crate::image::{ImageKeeper, NoImage};

@@ -21,7 +21,7 @@ use crate::receive::{Output, RECEIVE_STAGES, Shared};
 use crate::sessions::Sessions;
 
 /// The shortest ring in which half a ring always holds a mark.
-pub const LINES: usize = 256;
+const LINES: usize = 256;
 
 /// Tick `seq` of a session: of five instruments and all kinds, and now and then one that carries
 /// the code of a mark, as a hostile one might.
