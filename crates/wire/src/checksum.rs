@@ -45,13 +45,27 @@ impl TickSum {
     /// The checksum of a record, whose own checksum must be 0 in `record`, and of these ticks.
     #[inline]
     pub(crate) fn checksum(self, record: &[u8; 64]) -> u64 {
-        fold(step(self.0, words(record)))
+        mixed(fold(step(self.0, words(record))))
+    }
+}
+
+/// Tells the ticks of a packet from those of another copy: made of their sum, and never sent. Ticks
+/// that differ have the same one once in 2^64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// From the four words to which columns are folded.
+    #[inline]
+    const fn of([a, b, c, d]: [u64; 4]) -> Fingerprint {
+        Fingerprint(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48))
     }
 }
 
 /// What one look at a record and its ticks tells.
 pub(crate) struct Checked {
     pub(crate) checksum: u64,
+    pub(crate) fingerprint: Fingerprint,
     /// Tick `i` carries seq `first_seq + i`.
     pub(crate) carries_seqs: bool,
 }
@@ -69,7 +83,8 @@ pub(crate) fn check(record: &[u8; 64], ticks: &[Tick], first_seq: u64) -> Checke
 fn narrow_check(record: &[u8; 64], ticks: &[Tick], first_seq: u64) -> Checked {
     let sum = narrow_sum([0; 8], ticks);
     Checked {
-        checksum: fold(step(sum, words(record))),
+        checksum: mixed(fold(step(sum, words(record)))),
+        fingerprint: Fingerprint::of(fold(sum)),
         carries_seqs: carries_seqs(ticks, first_seq),
     }
 }
@@ -109,20 +124,21 @@ const fn turn(low: u64, high: u64, bits: u32) -> [u64; 2] {
     [turned as u64, (turned >> 64) as u64]
 }
 
+/// Adds the upper half, turned, to the lower.
 #[inline]
-fn fold([a, b, c, d, e, f, g, h]: Columns) -> u64 {
+fn fold([a, b, c, d, e, f, g, h]: Columns) -> [u64; 4] {
     let turned = [turn(e, f, TURN_LAST), turn(g, h, TURN_LAST)];
     let [e, f, g, h] = zerocopy::transmute!(turned);
-    fold_half([
+    [
         a.wrapping_add(e),
         b.wrapping_add(f),
         c.wrapping_add(g),
         d.wrapping_add(h),
-    ])
+    ]
 }
 
 #[inline]
-const fn fold_half([a, b, c, d]: [u64; 4]) -> u64 {
+const fn mixed([a, b, c, d]: [u64; 4]) -> u64 {
     mix(a ^ KEYS[0], b ^ KEYS[1]) ^ mix(c ^ KEYS[2], d ^ KEYS[3])
 }
 
@@ -183,6 +199,7 @@ mod tests {
             let record = [record, record].concat().try_into().unwrap();
             let (one, other) = (check(&record, &ticks, 1), narrow_check(&record, &ticks, 1));
             prop_assert_eq!(one.checksum, other.checksum);
+            prop_assert_eq!(one.fingerprint, other.fingerprint);
             prop_assert_eq!(one.carries_seqs, lie as u64 >= n);
             prop_assert_eq!(one.carries_seqs, other.carries_seqs);
             let columns: Columns = zerocopy::transmute!(record);

@@ -35,7 +35,7 @@ pub use body::{
     Body, Clear, Definition, NANOS_PER_UNIT, Quote, Side, Status, Symbol, TickBody, Trade,
     TradeBreak, TradingState, UNDEFINED_PRICE,
 };
-pub use checksum::TickSum;
+pub use checksum::{Fingerprint, TickSum};
 pub use digest::Digest;
 pub use packet::{
     CHECKSUM_BYTES, EMPTY_PACKET_BYTES, HEADER_BYTES, MAX_TICKS_PER_PACKET, PACKET_MAGIC,

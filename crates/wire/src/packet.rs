@@ -6,7 +6,7 @@ use thiserror::Error;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::checksum::{self, Checked, TickSum};
+use crate::checksum::{self, Checked, Fingerprint, TickSum};
 use crate::digest::Digest;
 use crate::tick::{TICK_BYTES, Tick};
 
@@ -358,7 +358,7 @@ pub struct Packet<'a> {
     header: &'a PacketHeader,
     kind: PacketKind,
     ticks: &'a [Tick],
-    checksum: u64,
+    fingerprint: Fingerprint,
 }
 
 impl<'a> Packet<'a> {
@@ -394,6 +394,7 @@ impl<'a> Packet<'a> {
         let first_seq = header.first_seq();
         let Checked {
             checksum,
+            fingerprint,
             carries_seqs,
         } = checksum::check(zerocopy::transmute_ref!(header), ticks, first_seq);
         if *written != checksum.to_le_bytes() {
@@ -410,7 +411,7 @@ impl<'a> Packet<'a> {
             header,
             kind,
             ticks,
-            checksum,
+            fingerprint,
         })
     }
 
@@ -432,10 +433,10 @@ impl<'a> Packet<'a> {
         self.ticks
     }
 
-    /// The checksum over all of it. Two packets that differ have the same once in 2^64.
+    /// The fingerprint of the ticks.
     #[must_use]
-    pub const fn checksum(&self) -> u64 {
-        self.checksum
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 }
 

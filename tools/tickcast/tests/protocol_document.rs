@@ -242,7 +242,7 @@ fn tables_are_the_layouts() {
             ("id", &n(6)),
             ("detail", &n(12)),
             ("digest", &n(13)),
-            ("checksum", &n(0xacb3fd63fa74ab53)),
+            ("checksum", &n(0xf52b_d421_9fc0_fe00)),
         ],
     );
     let before = Block::new(6, 1_024, 3, TickSum::of(&[]));
@@ -254,7 +254,7 @@ fn tables_are_the_layouts() {
             ("count", &[3, 0, 0, 0]),
             ("id", &n(6)),
             ("before", &n(1_024)),
-            ("checksum", &n(0x0088_c793_fe52_f960)),
+            ("checksum", &n(0x1db9_5acd_6198_3f66)),
         ],
     );
 }

@@ -1,6 +1,6 @@
 //! What was in the packets seen last, to notice a copy that differs and to time the lines.
 
-use tickcast_wire::Packet;
+use tickcast_wire::{Fingerprint, Packet};
 
 /// How many packets are remembered, by first seq.
 const REMEMBERED: usize = 4_096;
@@ -9,7 +9,7 @@ const REMEMBERED: usize = 4_096;
 struct Seen {
     first_seq: u64,
     count: u16,
-    checksum: u64,
+    fingerprint: Fingerprint,
     at: u64,
 }
 
@@ -58,18 +58,18 @@ impl Recent {
     /// Compares a packet with the copy that is remembered, or remembers it.
     pub(super) fn compare(&mut self, packet: &Packet<'_>, now: u64) -> Copy {
         let (first_seq, count) = (packet.header().first_seq(), packet.header().count());
-        let checksum = packet.checksum();
+        let fingerprint = packet.fingerprint();
         let seen = self.slot(first_seq);
         if (seen.first_seq, seen.count) != (first_seq, count) {
             *seen = Seen {
                 first_seq,
                 count,
-                checksum,
+                fingerprint,
                 at: now,
             };
             return Copy::First;
         }
-        if seen.checksum != checksum && !planted!(DifferingCopyTaken) {
+        if seen.fingerprint != fingerprint && !planted!(DifferingCopyTaken) {
             return Copy::Differs;
         }
         Copy::Same {

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 };
 use std::arch::is_x86_feature_detected;
 
-use super::{Checked, Columns, TURN_LAST, TURN_LOWER, TURN_UPPER, fold_half, words};
+use super::{Checked, Columns, Fingerprint, TURN_LAST, TURN_LOWER, TURN_UPPER, mixed, words};
 use crate::tick::Tick;
 
 /// As `super::check`; `None` on a processor without AVX2.
@@ -43,7 +43,8 @@ fn check_wide(record: &[u8; 64], ticks: &[Tick], first_seq: u64) -> Checked {
         sum = sum.step(words);
     }
     Checked {
-        checksum: sum.step(Wide::load(words(record))).fold(),
+        checksum: mixed(sum.step(Wide::load(words(record))).fold()),
+        fingerprint: Fingerprint::of(sum.fold()),
         carries_seqs: _mm256_testz_si256(wrong, seq_only) == 1,
     }
 }
@@ -78,11 +79,11 @@ impl Wide {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn fold(self) -> u64 {
+    fn fold(self) -> [u64; 4] {
         const LAST: i32 = TURN_LAST as i32 / 8;
         let Wide(lower, upper) = self;
         let turned = _mm256_alignr_epi8::<LAST>(upper, upper);
-        fold_half(quarters(_mm256_add_epi64(lower, turned)))
+        quarters(_mm256_add_epi64(lower, turned))
     }
 
     #[inline]
