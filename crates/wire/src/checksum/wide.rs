@@ -43,8 +43,8 @@ fn check_wide(record: &[u8; 64], ticks: &[Tick], first_seq: u64) -> Checked {
         sum = sum.step(words);
     }
     Checked {
-        checksum: mixed(sum.step(Wide::load(words(record))).fold()),
-        fingerprint: Fingerprint::of(sum.fold()),
+        checksum: mixed(quarters(sum.step(Wide::load(words(record))).fold())),
+        fingerprint: Fingerprint::of(quarters(sum.fold())),
         carries_seqs: _mm256_testz_si256(wrong, seq_only) == 1,
     }
 }
@@ -79,11 +79,11 @@ impl Wide {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn fold(self) -> [u64; 4] {
+    fn fold(self) -> __m256i {
         const LAST: i32 = TURN_LAST as i32 / 8;
         let Wide(lower, upper) = self;
         let turned = _mm256_alignr_epi8::<LAST>(upper, upper);
-        quarters(_mm256_add_epi64(lower, turned))
+        _mm256_add_epi64(lower, turned)
     }
 
     #[inline]
