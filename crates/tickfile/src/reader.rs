@@ -403,7 +403,7 @@ impl Reader {
         }
     }
 
-    /// The ticks as chunks that can be handed to another thread; see [`Chunk`].
+    /// The ticks as chunks that can be handed to another thread; see [`Chunk`](crate::Chunk).
     #[must_use]
     pub fn into_chunks(self) -> Chunks {
         Chunks::new(self)
