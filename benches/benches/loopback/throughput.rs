@@ -8,7 +8,6 @@ use tickcast_benches::bare::{first_word, receive_until_quiet};
 use tickcast_benches::{Bound, Figure, median, ns_each};
 use tickcast_latency::{Stage, stages};
 use tickcast_protocol::PACKET_BYTES;
-use tickcast_publisher::FlowControl;
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder};
 use tickcast_wire::{Digest, TICKS_PER_PACKET, Tick};
 
@@ -16,6 +15,11 @@ use crate::feed;
 use crate::roles::{Publishing, beside_bare, open_bare_receivers, words_of};
 use crate::{Effort, Failure, cores, idle, print_hiccups};
 
+/// How far the publisher may be ahead of the strategy: on two cores the threads that tell it how far
+/// that is wait for milliseconds for one of them.
+const WINDOW: u64 = 262_144;
+/// Room for so many ticks in each line's receive buffer.
+const RECEIVE_BUFFER: usize = 64 << 20;
 /// Runs of bare sockets before and after ours.
 const BARE_RUNS: usize = 5;
 /// What a thread records for a packet: publish, network, kernel, handle and total.
@@ -23,10 +27,9 @@ const RECORDS_PER_PACKET: u64 = 5;
 const RECORDS: u64 = 10_000_000;
 
 pub(crate) fn flat_out(effort: &Effort) -> Result<(), Failure> {
-    let window = FlowControl::default().window;
     println!(
         "\nflat out for {} s, packets of {TICKS_PER_PACKET} ticks, {PACKET_BYTES} bytes, both lines \
-         received, the publisher at most {window} ticks ahead",
+         received, the publisher at most {WINDOW} ticks ahead",
         effort.seconds
     );
     let mut bare = Vec::new();
@@ -96,12 +99,16 @@ fn ours(effort: &Effort) -> Result<Vec<f64>, Failure> {
         &words_of(&groups),
         "max",
         &u64::MAX.to_string(),
-        &FlowControl::default().window.to_string(),
+        &WINDOW.to_string(),
         &idle(2).to_string(),
     ])?;
     let mut config = feed::subscribe(&groups, Some(publishing.recovery))?;
     config.core = cores()[1];
     config.idle = idle(2);
+    config.line_a.receive_buffer = RECEIVE_BUFFER;
+    if let Some(line_b) = &mut config.line_b {
+        line_b.receive_buffer = RECEIVE_BUFFER;
+    }
     let mut builder = SubscriberBuilder::new(config);
     let attached = builder.attach_inline(Check::default());
     let mut subscriber = builder.start()?;
