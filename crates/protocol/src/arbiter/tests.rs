@@ -968,6 +968,31 @@ fn a_claim_that_the_publisher_denies_is_forgotten() {
 }
 
 #[test]
+fn a_denied_claim_beyond_the_window_leaves_what_is_held() {
+    let mut bench = Bench::new(ArbiterConfig {
+        start: Start::Seq(1),
+        hold_ticks: 8,
+        tries: 1,
+        ..ArbiterConfig::default()
+    });
+    bench.both(&data(1, 1));
+    bench.both(&data(3, 1));
+    // The second copy confirms what is so far ahead.
+    bench.both(&heartbeat(19));
+    bench.both(&heartbeat(19));
+    let both_gaps = bench.request_after_reordering();
+    bench.refuse(both_gaps.id(), ReplyStatus::NotYet, 4);
+    let real = bench.arbiter.poll_request(bench.now).unwrap();
+    let claimed = bench.arbiter.poll_request(bench.now).unwrap();
+    assert_eq!((real.first_seq(), claimed.first_seq()), (2, 4));
+    bench.refuse(claimed.id(), ReplyStatus::NotYet, 4);
+    assert_eq!(
+        bench.retransmit(real.id(), 2, 1),
+        "Retransmit 2..=2\nA 3..=3 held\n"
+    );
+}
+
+#[test]
 fn what_lies_behind_the_end_of_the_session_is_not_asked_for() {
     let mut bench = Bench::from_start();
     bench.both(&data(1, 1));
