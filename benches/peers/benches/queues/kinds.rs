@@ -48,9 +48,9 @@ pub fn tickcast() -> (RingSender, RingReceiver) {
     let (producer, ring) = ring(CAPACITY);
     let reader = ring.reader();
     let sender = RingSender {
-        producer,
         cursor: reader.cursor(),
-        room: CAPACITY,
+        room: producer.capacity(),
+        producer,
     };
     let lines = [Line::default(); READ_LINES];
     (sender, RingReceiver { reader, lines })
