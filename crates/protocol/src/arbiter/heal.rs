@@ -356,9 +356,6 @@ impl Arbiter {
     /// Nothing from `real` on exists: whatever claimed so was not true.
     pub(super) fn forget_claims(&mut self, real: u64) {
         self.gaps.fill(real, self.highest);
-        // Beyond the reach of the window its slots belong to earlier seqs.
-        let reach = self.next.saturating_add(self.window.len() as u64);
-        self.window.forget(real, self.highest.min(reach));
         self.highest = real;
         self.end = self.end.filter(|&end| end <= real);
         for line in &mut self.lines {

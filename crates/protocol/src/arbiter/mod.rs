@@ -545,6 +545,7 @@ impl Arbiter {
         {
             self.ended = true;
             // A damaged heartbeat may have claimed more than there was.
+            self.window.forget(self.next, self.highest);
             self.forget_claims(self.next);
             self.reach_end(sink);
             sink.end_of_session(self.session, self.next - 1);
