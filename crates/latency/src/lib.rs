@@ -31,10 +31,15 @@ mod histograms;
 mod hlog;
 mod recorder;
 mod report;
+mod run;
 mod stage;
 
 pub use histograms::{Histograms, LONGEST_NS, SIGNIFICANT_DIGITS, StageHistogram};
 pub use hlog::{HlogError, HlogWriter};
 pub use recorder::{Recorder, Reporter, stages};
 pub use report::{Report, Row};
+pub use run::{
+    Clocks, Exemplar, Figures, Hiccup, Leg, Percentile, Platform, Point, RUN_VERSION, Ratio, Run,
+    Setting, StageFigures, Ticks, View, Window,
+};
 pub use stage::Stage;
