@@ -1,8 +1,7 @@
-//! How fast tick files are read and converted, in turns, from the page cache.
+//! How fast tick files are replayed and converted, in turns, from the page cache.
 //!
-//! `cargo bench --bench convert`: ITCH messages decoded, and made into ticks with the full book;
-//! `.ticks` files replayed by blocks, tick by tick, and as a publisher takes them; then the program
-//! itself, `tickcast convert`, on all cores beside on one of them. The program is that of
+//! `cargo bench --bench convert`: a `.ticks` file as a publisher takes it; then the program itself,
+//! `tickcast convert`, on all cores beside on one of them. The program is that of
 //! `cargo build --release -p tickcast`; without it the last part is left out, and said so.
 
 use std::env;
@@ -17,7 +16,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tickcast_benches::{Bound, Figure, in_turns, is_instant, write_itch};
 use tickcast_publisher::{Prefetched, Source, Supply};
-use tickcast_tickfile::{ItchMessages, Synthetic, SyntheticConfig, TickWriter, TicksFile, open};
+use tickcast_tickfile::{Synthetic, SyntheticConfig, TickWriter, open};
 
 /// The files of a run, and how often each way has its turn.
 struct Scale {
@@ -45,7 +44,6 @@ fn main() {
     write_itch(&itch, scale.messages);
     let native = folder.path().join("market.ticks");
     write_market(&native, scale.ticks);
-    decoding(&itch, &scale);
     replay(&native, &scale);
     match program() {
         Some(program) => conversions(&program, &itch, &native, &scale),
@@ -66,58 +64,6 @@ fn seconds<T>(what: impl FnOnce() -> T) -> f64 {
     let started = Instant::now();
     black_box(what());
     started.elapsed().as_secs_f64()
-}
-
-fn decoding(itch: &Path, scale: &Scale) {
-    let bytes = std::fs::read(itch).expect("the file");
-    let runs = in_turns(scale.turns, 2, |way| match way {
-        0 => seconds(|| decode(&bytes)),
-        _ => seconds(|| tick_by_tick(itch)),
-    });
-    let nanos = |way: usize| -> Vec<f64> {
-        let each = 1e9 / scale.messages as f64;
-        runs[way].iter().map(|seconds| seconds * each).collect()
-    };
-    for (way, what, bound) in [
-        (0, "ITCH, a message decoded, types in no order", 3.0),
-        (1, "ITCH, a message to ticks with the full book", 25.0),
-    ] {
-        Figure {
-            what,
-            ours: &nanos(way),
-            unit: "ns a message",
-            against: None,
-            bound: Some(Bound::AtMost(bound)),
-        }
-        .print();
-    }
-}
-
-/// Reads every field that a message of its type may have.
-fn decode(file: &[u8]) -> u64 {
-    ItchMessages::new(file).fold(0, |sum, message| {
-        sum ^ u64::from(message.kind())
-            ^ u64::from(message.locate())
-            ^ message.nanos()
-            ^ message.reference()
-            ^ message.second()
-            ^ u64::from(message.shares())
-            ^ u64::from(message.price())
-            ^ u64::from(message.code())
-    })
-}
-
-fn tick_by_tick(path: &Path) -> u64 {
-    let ticks = open(path).expect("a readable file");
-    ticks.fold(0, |sum, tick| {
-        sum ^ tick.expect("an undamaged file").ts_event()
-    })
-}
-
-fn by_blocks(path: &Path) -> u64 {
-    let file = TicksFile::open(path).expect("a readable file");
-    let blocks = file.blocks().map(|block| block.expect("an undamaged file"));
-    blocks.fold(0, |ticks, block| ticks + block.len() as u64)
 }
 
 /// As the send loop takes them, a batch at a time; checked in the reading thread.
@@ -144,22 +90,15 @@ fn as_published(path: &Path) -> u64 {
 }
 
 fn replay(native: &Path, scale: &Scale) {
-    let ways: [fn(&Path) -> u64; 3] = [by_blocks, tick_by_tick, as_published];
-    let runs = in_turns(scale.turns, ways.len(), |way| seconds(|| ways[way](native)));
-    for (runs, what, bound) in [
-        (&runs[0], "`.ticks` replay, checked blocks in place", 100.0),
-        (&runs[1], "`.ticks` replay, checked, tick by tick", 100.0),
-        (&runs[2], "`.ticks` as a publisher takes it", 80.0),
-    ] {
-        Figure {
-            what,
-            ours: &rates(scale.ticks, runs),
-            unit: "M ticks/s",
-            against: None,
-            bound: Some(Bound::AtLeast(bound)),
-        }
-        .print();
+    let runs = in_turns(scale.turns, 1, |_| seconds(|| as_published(native)));
+    Figure {
+        what: "`.ticks` as a publisher takes it",
+        ours: &rates(scale.ticks, &runs[0]),
+        unit: "M ticks/s",
+        against: None,
+        bound: Some(Bound::AtLeast(80.0)),
     }
+    .print();
 }
 
 fn rates(count: u64, seconds: &[f64]) -> Vec<f64> {
