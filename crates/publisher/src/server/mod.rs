@@ -37,8 +37,16 @@ use crate::server::client::{Client, Desk, Turn};
 use crate::server::clients::Clients;
 use crate::tls::ServerTls;
 
-/// Published ticks reach the store at least this often.
+/// Published ticks reach the store at least this often while they come fast, and before any client
+/// has its turn.
 const DRAIN_EVERY: Duration = Duration::from_millis(1);
+
+/// And this often while they come slowly: each time the server runs, it takes a core from whoever
+/// spins there. In that time even a send loop at full speed does not fill the ring.
+const DRAIN_SLOWLY: Duration = Duration::from_millis(10);
+
+/// Ticks come fast when there were more than this many to take, which takes some 20 µs.
+const FAST_TICKS: usize = 1_024;
 
 /// Deadlines are looked at this often, in ns.
 const DEADLINES_EVERY_NS: u64 = 10_000_000;
@@ -157,11 +165,10 @@ impl Server {
     /// Serves until the send loop is gone.
     pub(crate) fn run(mut self) -> Result<(), ServeError> {
         let mut events = Events::with_capacity(1024);
-        let mut drained_all = true;
+        let mut until_next_drain = DRAIN_EVERY;
         while !self.inbox.is_closed() {
-            let nothing_waits = drained_all && self.clients.ready() == 0;
-            let timeout = if nothing_waits {
-                DRAIN_EVERY
+            let timeout = if self.clients.ready() == 0 {
+                until_next_drain
             } else {
                 Duration::ZERO
             };
@@ -169,7 +176,7 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
             }
-            drained_all = self.drain()?;
+            until_next_drain = self.drain()?;
             for event in &events {
                 match event.token() {
                     LISTENER => self.accepting = true,
@@ -186,21 +193,22 @@ impl Server {
         Ok(())
     }
 
-    /// Takes published ticks into the store and the image; whether it got all.
-    fn drain(&mut self) -> Result<bool, ServeError> {
+    /// Takes published ticks into the store and the image; when to do so again.
+    fn drain(&mut self) -> Result<Duration, ServeError> {
         let mut taken = 0;
-        let drained_all = loop {
+        let again_in = loop {
             match self.inbox.take(&mut self.responder)? {
-                0 => break true,
+                0 if taken > FAST_TICKS => break DRAIN_EVERY,
+                0 => break DRAIN_SLOWLY,
                 count => taken += count,
             }
             if taken >= DRAIN_TICKS {
-                break false;
+                break Duration::ZERO;
             }
         };
         let refused = self.responder.image().refused();
         self.counters.set(Counter::ImageRefused, refused);
-        Ok(drained_all)
+        Ok(again_in)
     }
 
     fn accept(&mut self, now: u64) {
