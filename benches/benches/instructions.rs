@@ -336,7 +336,8 @@ fn record() -> Box<dyn FnMut()> {
     Box::new(move || {
         let _ = &reporter;
         for sample in 0..TICKS as u64 {
-            recorder.record(Stage::Total, 1_000, 1_000 + sample % 65_537, 1);
+            let total = (Stage::Total, tickcast_latency::Provenance::A);
+            recorder.record(total, 1_000, 1_000 + sample % 65_537, 1);
         }
     })
 }

@@ -6,7 +6,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group};
 use tickcast_benches::{Figure, in_turns, is_instant, ns_each};
-use tickcast_latency::{Stage, stages};
+use tickcast_latency::{Provenance, Stage, stages};
+
+const TOTAL: (Stage, Provenance) = (Stage::Total, Provenance::A);
 
 /// Differences of 1 to 65,536 ns in an order that no branch predictor learns.
 fn scattered(state: &mut u64) -> u64 {
@@ -25,7 +27,7 @@ fn record(criterion: &mut Criterion) {
     group.bench_function("record", |b| {
         let (mut recorder, _reporter) = stages(&[Stage::Total]);
         let mut state = 1;
-        b.iter(|| recorder.record(Stage::Total, 1_000, 1_000 + scattered(&mut state), 21));
+        b.iter(|| recorder.record(TOTAL, 1_000, 1_000 + scattered(&mut state), 21));
     });
     group.bench_function("poll_swap", |b| {
         let (mut recorder, _reporter) = stages(&[Stage::Total]);
@@ -49,7 +51,7 @@ fn figure(turns: usize) {
             for _ in 0..SAMPLES {
                 let ns = black_box(scattered(&mut state));
                 if way == 1 {
-                    recorder.record(Stage::Total, 1_000, 1_000 + ns, 21);
+                    recorder.record(TOTAL, 1_000, 1_000 + ns, 21);
                 }
             }
         })

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tickcast_benches::bare::{first_word, receive_until_quiet};
 use tickcast_benches::{Bound, Figure, median, ns_each};
-use tickcast_latency::{Stage, stages};
+use tickcast_latency::{Provenance, Stage, stages};
 use tickcast_protocol::PACKET_BYTES;
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder};
 use tickcast_wire::{Digest, TICKS_PER_PACKET, Tick};
@@ -173,7 +173,7 @@ fn record_ns() -> f64 {
             // Differences as of a feed that is kept full, in an order of no use to a predictor.
             let scattered = sample.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 46;
             recorder.record(
-                Stage::Total,
+                (Stage::Total, Provenance::A),
                 1_000,
                 1_000 + scattered,
                 TICKS_PER_PACKET as u64,

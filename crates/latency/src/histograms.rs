@@ -1,8 +1,9 @@
-//! A histogram for each stage, with counts of what no histogram can hold.
+//! A histogram for each stage and provenance, with counts of what no histogram can hold.
 
 use hdrhistogram::Histogram;
 
-use crate::Stage;
+use crate::slowest::Slowest;
+use crate::{Provenance, Stage, Way};
 
 /// The longest difference a histogram tells apart: 60 s. A longer one counts as this one, and as
 /// saturated.
@@ -11,7 +12,7 @@ pub const LONGEST_NS: u64 = 60_000_000_000;
 /// Histograms keep this many significant decimal digits: figures are at most 0.1 % too high.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// The differences of one stage, in nanoseconds.
+/// The differences of one stage, of one provenance or of several, in nanoseconds.
 #[derive(Clone, Debug)]
 pub struct StageHistogram {
     histogram: Histogram<u64>,
@@ -20,7 +21,7 @@ pub struct StageHistogram {
 }
 
 impl StageHistogram {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut histogram = Histogram::new_with_bounds(1, LONGEST_NS, SIGNIFICANT_DIGITS)
             .expect("constant bounds that hdrhistogram accepts");
         // Writes every count, so that recording never meets a page for the first time.
@@ -60,70 +61,129 @@ impl StageHistogram {
             .saturating_record_n(ns.min(LONGEST_NS), count);
     }
 
-    fn merge(&mut self, other: &Self) {
-        self.histogram
-            .add(&other.histogram)
-            .expect("all histograms have the same bounds");
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.histogram.is_empty() && self.negative == 0
+    }
+
+    /// Adds all that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
+        if !other.histogram.is_empty() {
+            self.histogram
+                .add(&other.histogram)
+                .expect("all histograms have the same bounds");
+        }
         self.negative = self.negative.saturating_add(other.negative);
         self.saturated = self.saturated.saturating_add(other.saturated);
     }
 
     fn clear(&mut self) {
-        self.histogram.clear();
+        if !self.histogram.is_empty() {
+            self.histogram.clear();
+        }
         self.negative = 0;
         self.saturated = 0;
     }
 }
 
-/// Histograms of some or all stages. One stage takes about 220 KiB, all of it allocated and
-/// touched when it is made.
+/// Histograms of some or all stages, one for each provenance, and the slowest ticks. One histogram
+/// takes about 220 KiB, all of it allocated and touched when it is made.
 #[derive(Clone, Debug)]
 pub struct Histograms {
-    stages: [Option<StageHistogram>; Stage::ALL.len()],
+    parts: [[Option<StageHistogram>; Provenance::ALL.len()]; Stage::ALL.len()],
+    slowest: Slowest,
 }
 
 impl Histograms {
-    /// Makes an empty histogram for each stage in `list`.
+    /// Makes the empty histograms of each stage in `list`: one for each of
+    /// [`Stage::provenances`].
     pub fn new(list: &[Stage]) -> Self {
-        let stages = Stage::ALL.map(|stage| list.contains(&stage).then(StageHistogram::new));
-        Histograms { stages }
+        let parts = Stage::ALL.map(|stage| {
+            Provenance::ALL.map(|provenance| {
+                let is_there = list.contains(&stage) && stage.provenances().contains(&provenance);
+                is_there.then(StageHistogram::new)
+            })
+        });
+        Histograms {
+            parts,
+            slowest: Slowest::default(),
+        }
     }
 
-    /// The histogram of `stage`; `None` when there is none.
-    pub fn stage(&self, stage: Stage) -> Option<&StageHistogram> {
-        self.stages[stage.index()].as_ref()
+    /// The histogram of `stage` of what `provenance` brought; `None` when there is none.
+    pub fn part(&self, stage: Stage, provenance: Provenance) -> Option<&StageHistogram> {
+        self.parts[stage.index()][provenance.index()].as_ref()
     }
 
-    /// The stages that have a histogram, in the order a tick passes them.
-    pub fn iter(&self) -> impl Iterator<Item = (Stage, &StageHistogram)> {
-        Stage::ALL
+    /// The parts of `stage` that have a histogram.
+    pub fn parts(&self, stage: Stage) -> impl Iterator<Item = (Provenance, &StageHistogram)> {
+        Provenance::ALL
             .into_iter()
-            .zip(&self.stages)
-            .filter_map(|(stage, histogram)| histogram.as_ref().map(|histogram| (stage, histogram)))
+            .zip(&self.parts[stage.index()])
+            .filter_map(|(provenance, part)| part.as_ref().map(|part| (provenance, part)))
     }
 
-    /// Adds all that `other` holds. A stage that has no histogram here gets one.
+    /// All ticks of `stage`: its parts together, but for rows of snapshots
+    /// ([`Provenance::is_summed`]). `None` when the stage has no histogram.
+    pub fn sum(&self, stage: Stage) -> Option<StageHistogram> {
+        let mut parts = self.parts(stage).filter(|(of, _)| of.is_summed());
+        let mut sum = parts.next()?.1.clone();
+        parts.for_each(|(_, part)| sum.merge(part));
+        Some(sum)
+    }
+
+    /// The stages that have histograms, in the order a tick passes them.
+    pub fn stages(&self) -> impl Iterator<Item = Stage> {
+        let has = |stage: &Stage| self.parts(*stage).next().is_some();
+        Stage::ALL.into_iter().filter(has)
+    }
+
+    /// The slowest ticks by [`Way::total_ns`], the slowest first: at most
+    /// [`EXEMPLARS`](crate::EXEMPLARS), and of ticks that came together the one that was due first.
+    pub fn slowest(&self) -> Vec<Way> {
+        let mut ways = self.slowest.ways().to_vec();
+        ways.sort_by_key(|way| std::cmp::Reverse(way.total_ns()));
+        ways
+    }
+
+    /// Adds all that `other` holds. A histogram that is not here is made.
     pub fn merge(&mut self, other: &Histograms) {
-        for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
+        let (mine, theirs) = (self.parts.as_flattened_mut(), other.parts.as_flattened());
+        for (mine, theirs) in mine.iter_mut().zip(theirs) {
             if let Some(theirs) = theirs {
                 mine.get_or_insert_with(StageHistogram::new).merge(theirs);
             }
         }
+        self.slowest.merge(&other.slowest);
     }
 
-    /// Empties every histogram and count.
+    /// Empties everything.
     pub fn clear(&mut self) {
-        self.stages
-            .iter_mut()
-            .flatten()
-            .for_each(StageHistogram::clear);
+        let parts = self.parts.as_flattened_mut();
+        parts.iter_mut().flatten().for_each(StageHistogram::clear);
+        self.slowest.clear();
     }
 
     #[inline]
-    pub(crate) fn record(&mut self, stage: Stage, from_ns: u64, to_ns: u64, count: u64) {
-        match &mut self.stages[stage.index()] {
+    pub(crate) fn record(
+        &mut self,
+        (stage, provenance): (Stage, Provenance),
+        from_ns: u64,
+        to_ns: u64,
+        count: u64,
+    ) {
+        match &mut self.parts[stage.index()][provenance.index()] {
             Some(histogram) => histogram.record(from_ns, to_ns, count),
-            None => panic!("stage {stage} is not one this recorder was made for"),
+            None => panic!("{stage} of {provenance} is not what this recorder was made for"),
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_among_slowest(&self, total_ns: u64) -> bool {
+        self.slowest.is_among(total_ns)
+    }
+
+    pub(crate) fn keep(&mut self, way: &Way) {
+        self.slowest.keep(way);
     }
 }

@@ -11,8 +11,10 @@ use hdrhistogram::serialization::interval_log::{
 use crate::Histograms;
 
 /// Writes an interval log that HdrHistogram's own tools read. Values are in nanoseconds, the
-/// maximum beside each histogram too. Each line is tagged with its
-/// [`Stage::name`](crate::Stage::name).
+/// maximum beside each histogram too. A line is tagged with [`Stage::name`](crate::Stage::name)
+/// when it holds all ticks of the stage, such as `total`, and with a provenance behind that when
+/// it holds a part of them, such as `total.A`. Parts are in the sum already, but for
+/// `total.snapshot`, which is in none.
 #[derive(Debug)]
 pub struct HlogWriter<W: Write> {
     out: W,
@@ -64,11 +66,17 @@ impl<W: Write> HlogWriter<W> {
         // A builder without comments or times writes no header: this goes on with the log.
         let mut writer =
             IntervalLogWriterBuilder::new().begin_log_with(&mut self.out, &mut serializer)?;
-        for (stage, counts) in histograms
-            .iter()
-            .filter(|(_, counts)| !counts.histogram().is_empty())
-        {
-            writer.write_histogram(counts.histogram(), start, length, Tag::new(stage.name()))?;
+        for stage in histograms.stages() {
+            let sum = histograms.sum(stage);
+            let sum = sum.as_ref().map(|sum| (stage.name().to_owned(), sum));
+            let parts = histograms
+                .parts(stage)
+                .map(|(of, part)| (format!("{stage}.{of}"), part));
+            for (tag, counts) in sum.into_iter().chain(parts) {
+                if !counts.histogram().is_empty() {
+                    writer.write_histogram(counts.histogram(), start, length, Tag::new(&tag))?;
+                }
+            }
         }
         Ok(self.out.flush()?)
     }

@@ -8,13 +8,13 @@
 //! clips or corrects: a negative difference and one over [`LONGEST_NS`] are counted by name.
 //!
 //! ```
-//! use tickcast_latency::{Histograms, Report, Stage, stages};
+//! use tickcast_latency::{Histograms, Provenance, Report, Stage, stages};
 //!
 //! let (mut recorder, mut reporter) = stages(&[Stage::Queue, Stage::Total]);
 //! let mut totals = Histograms::new(&Stage::ALL);
 //!
 //! // On the measuring thread, for a packet of 21 ticks:
-//! recorder.record(Stage::Queue, 1_000, 1_450, 21);
+//! recorder.record((Stage::Queue, Provenance::A), 1_000, 1_450, 21);
 //! recorder.poll_swap();
 //!
 //! // On the reporting thread: ask, and collect a little later.
@@ -29,17 +29,23 @@
 
 mod histograms;
 mod hlog;
+mod provenance;
 mod recorder;
 mod report;
 mod run;
+mod slowest;
 mod stage;
+mod stalls;
 
 pub use histograms::{Histograms, LONGEST_NS, SIGNIFICANT_DIGITS, StageHistogram};
 pub use hlog::{HlogError, HlogWriter};
+pub use provenance::Provenance;
 pub use recorder::{Recorder, Reporter, stages};
-pub use report::{Report, Row};
+pub use report::{Report, Row, StageRows};
 pub use run::{
     Clocks, Exemplar, Figures, Hiccup, Leg, Percentile, Platform, Point, RUN_VERSION, Ratio, Run,
     Setting, StageFigures, Ticks, View, Window,
 };
+pub use slowest::{EXEMPLARS, Way};
 pub use stage::Stage;
+pub use stalls::{STALL_NS, STALLS_KEPT, Stall, StallBoard, StallLog, StallMeter, ThreadStalls};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 
-use crate::{Histograms, Stage};
+use crate::{Histograms, Provenance, Stage, Way};
 
 /// One set is being recorded into, one is empty or on its way.
 const SETS: usize = 2;
@@ -51,15 +51,33 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Records that `count` ticks took from `from_ns` to `to_ns` for `stage`. A stamp of several
-    /// ticks, such as a packet's, stands for all of them.
+    /// Records that `count` ticks took from `from_ns` to `to_ns` for a stage, `of` which they are,
+    /// with what brought them. A stamp of several ticks, such as a packet's, stands for all of
+    /// them.
     ///
     /// # Panics
-    /// If `stage` is not one of those given to [`stages`].
+    /// If the stage is not one of those given to [`stages`], or has no such provenance.
     #[inline]
-    pub fn record(&mut self, stage: Stage, from_ns: u64, to_ns: u64, count: u64) {
+    pub fn record(&mut self, of: (Stage, Provenance), from_ns: u64, to_ns: u64, count: u64) {
         if let Some(active) = &mut self.active {
-            active.record(stage, from_ns, to_ns, count);
+            active.record(of, from_ns, to_ns, count);
+        }
+    }
+
+    /// Whether a tick that took `total_ns` is among the slowest of this set, so that its way is
+    /// worth being put together for [`Recorder::keep`]: one compare.
+    #[inline]
+    #[must_use]
+    pub fn is_among_slowest(&self, total_ns: u64) -> bool {
+        let active = self.active.as_ref();
+        active.is_some_and(|active| active.is_among_slowest(total_ns))
+    }
+
+    /// Keeps the way of a tick if it is among the slowest.
+    #[cold]
+    pub fn keep(&mut self, way: &Way) {
+        if let Some(active) = &mut self.active {
+            active.keep(way);
         }
     }
 

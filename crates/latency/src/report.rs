@@ -2,19 +2,31 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Serialize, Serializer};
 
-use crate::{Histograms, LONGEST_NS, Stage, StageHistogram};
+use crate::{Histograms, LONGEST_NS, Provenance, Stage, StageHistogram};
 
-/// Percentiles of every stage that has a histogram.
+/// Percentiles of every stage that has histograms.
 ///
-/// Displays as a table, and serialises as a map from [`Stage::name`] to [`Row`].
+/// Displays as a table: a row for each stage, and for the parts of `total` when there are several.
+/// Serialises as a map from [`Stage::name`] to [`StageRows`].
 ///
 /// A percentile is given only when at least one sample lies beyond it: p50 from 2 samples on, p90
-/// from 10, p99 from 100, p99.9 from 1,000, p99.99 from 10,000. Otherwise it is a dash, or null.
+/// from 10, p99 from 100, p99.9 from 1,000, and so on. Otherwise it is a dash, or null.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    rows: Vec<(Stage, Row)>,
+    stages: Vec<(Stage, StageRows)>,
+}
+
+/// The figures of one stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageRows {
+    /// Of all ticks.
+    #[serde(flatten)]
+    pub all: Row,
+    /// Of what each provenance brought, when it brought any, by [`Provenance::name`].
+    #[serde(serialize_with = "by_name")]
+    pub by_provenance: Vec<(Provenance, Row)>,
 }
 
 /// The figures of one stage, in nanoseconds, rounded up by at most 0.1 %.
@@ -32,6 +44,8 @@ pub struct Row {
     pub p99_9: Option<u64>,
     /// 99.99 % of the samples took at most this long.
     pub p99_99: Option<u64>,
+    /// 99.999 % of the samples took at most this long.
+    pub p99_999: Option<u64>,
     /// The longest sample; `None` without samples.
     pub max: Option<u64>,
     /// Samples that ended before they started, by clocks that disagree. In no figure above.
@@ -43,24 +57,46 @@ pub struct Row {
 impl Report {
     /// Takes the figures of `histograms`.
     pub fn new(histograms: &Histograms) -> Self {
-        let rows = histograms
-            .iter()
-            .map(|(stage, counts)| (stage, Row::new(counts)))
+        let stages = histograms
+            .stages()
+            .filter_map(|stage| Some((stage, StageRows::new(stage, histograms)?)))
             .collect();
-        Report { rows }
+        Report { stages }
     }
 
     /// The figures of each stage, in the order a tick passes them.
-    pub fn rows(&self) -> &[(Stage, Row)] {
-        &self.rows
+    pub fn stages(&self) -> &[(Stage, StageRows)] {
+        &self.stages
     }
 
-    /// The figures of `stage`; `None` when it has no histogram.
+    /// The figures of all ticks of `stage`; `None` when it has no histogram.
     pub fn row(&self, stage: Stage) -> Option<&Row> {
-        self.rows
-            .iter()
+        let mut stages = self.stages.iter();
+        stages
             .find(|(of, _)| *of == stage)
-            .map(|(_, row)| row)
+            .map(|(_, rows)| &rows.all)
+    }
+}
+
+impl StageRows {
+    fn new(stage: Stage, histograms: &Histograms) -> Option<Self> {
+        Some(StageRows {
+            all: Row::new(&histograms.sum(stage)?),
+            by_provenance: histograms
+                .parts(stage)
+                .filter(|(_, part)| !part.is_empty())
+                .map(|(of, part)| (of, Row::new(part)))
+                .collect(),
+        })
+    }
+
+    /// Whether the parts say more than the sum does.
+    fn are_several(&self) -> bool {
+        match &*self.by_provenance {
+            [] => false,
+            [(only, _)] => !only.is_summed(),
+            _ => true,
+        }
     }
 }
 
@@ -78,6 +114,7 @@ impl Row {
             p99: percentile(0.99, 100),
             p99_9: percentile(0.999, 1_000),
             p99_99: percentile(0.9999, 10_000),
+            p99_999: percentile(0.99999, 100_000),
             max: (samples > 0).then(|| histogram.max()),
             negative: counts.negative(),
             saturated: counts.saturated(),
@@ -87,38 +124,56 @@ impl Row {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.rows.len()))?;
-        for (stage, row) in &self.rows {
-            map.serialize_entry(stage.name(), row)?;
-        }
-        map.end()
+        serializer.collect_map(self.stages.iter().map(|(stage, rows)| (stage.name(), rows)))
     }
+}
+
+fn by_name<S: Serializer>(rows: &[(Provenance, Row)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(rows.iter().map(|(of, row)| (of.name(), row)))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<8}{:>15}", "stage", "samples")?;
-        for title in ["p50", "p90", "p99", "p99.9", "p99.99", "max"] {
+        write!(f, "{:<13}{:>14}", "stage", "samples")?;
+        for title in ["p50", "p90", "p99", "p99.9", "p99.99", "p99.999", "max"] {
             write!(f, "{title:>10}")?;
         }
-        for (stage, row) in &self.rows {
-            write!(f, "\n{stage:<8}{:>15}", grouped(row.samples))?;
-            for ns in [row.p50, row.p90, row.p99, row.p99_9, row.p99_99, row.max] {
-                write!(f, "{:>10}", ns.map_or_else(|| "-".to_owned(), duration))?;
+        for (stage, rows) in &self.stages {
+            rows.all.write_line(f, stage.name())?;
+            if *stage == Stage::Total && rows.are_several() {
+                for (provenance, row) in &rows.by_provenance {
+                    row.write_line(f, &format!("  {provenance}"))?;
+                }
             }
         }
-        for (stage, row) in &self.rows {
-            if row.negative > 0 {
-                let count = grouped(row.negative);
-                write!(
-                    f,
-                    "\n{stage}: {count} negative, in no percentile: two clocks disagree"
-                )?;
-            }
-            if row.saturated > 0 {
-                let (count, longest) = (grouped(row.saturated), duration(LONGEST_NS));
-                write!(f, "\n{stage}: {count} over {longest}, counted as {longest}")?;
-            }
+        self.stages
+            .iter()
+            .try_for_each(|(stage, rows)| rows.all.write_notes(f, *stage))
+    }
+}
+
+impl Row {
+    fn write_line(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        write!(f, "\n{name:<13}{:>14}", grouped(self.samples))?;
+        let percentiles = [self.p50, self.p90, self.p99, self.p99_9, self.p99_99];
+        for ns in percentiles.into_iter().chain([self.p99_999, self.max]) {
+            write!(f, "{:>10}", ns.map_or_else(|| "-".to_owned(), duration))?;
+        }
+        Ok(())
+    }
+
+    /// What a reader must know of the samples that are in no percentile, or not as they are.
+    fn write_notes(&self, f: &mut fmt::Formatter<'_>, stage: Stage) -> fmt::Result {
+        if self.negative > 0 {
+            let count = grouped(self.negative);
+            write!(
+                f,
+                "\n{stage}: {count} negative, in no percentile: two clocks disagree"
+            )?;
+        }
+        if self.saturated > 0 {
+            let (count, longest) = (grouped(self.saturated), duration(LONGEST_NS));
+            write!(f, "\n{stage}: {count} over {longest}, counted as {longest}")?;
         }
         Ok(())
     }

@@ -4,7 +4,9 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use tickcast_latency::{Histograms, HlogWriter, LONGEST_NS, Recorder, Report, Row, Stage, stages};
+use tickcast_latency::{
+    Histograms, HlogWriter, LONGEST_NS, Provenance, Recorder, Report, Row, Stage, stages,
+};
 
 const START_NS: u64 = 1_700_000_000_250_000_000;
 
@@ -21,43 +23,51 @@ fn recorded(record: impl FnOnce(&mut Recorder)) -> Histograms {
 fn some_of_each() -> Histograms {
     recorded(|recorder| {
         for ns in 1..=100_000 {
-            recorder.record(Stage::Network, 0, ns, 10);
+            recorder.record((Stage::Network, Provenance::A), 0, ns, 5);
+            recorder.record((Stage::Network, Provenance::B), 0, ns, 5);
         }
         for ns in [300, 400, 512] {
-            recorder.record(Stage::Queue, 0, ns, 4);
+            recorder.record((Stage::Queue, Provenance::B), 0, ns, 4);
         }
-        recorder.record(Stage::Network, 7, 6, 21);
-        recorder.record(Stage::Total, 0, 2_500_000, 1);
-        recorder.record(Stage::Total, 0, LONGEST_NS + 1, 1);
+        recorder.record((Stage::Network, Provenance::A), 7, 6, 21);
+        recorder.record((Stage::Total, Provenance::A), 0, 2_500_000, 1);
+        recorder.record((Stage::Total, Provenance::Retransmit), 0, LONGEST_NS + 1, 1);
+        recorder.record((Stage::Total, Provenance::Snapshot), 0, 40_000_000_000, 3);
     })
 }
 
 #[test]
 fn table() {
     let expected = "\
-stage           samples       p50       p90       p99     p99.9    p99.99       max
-network       1,000,000   50.0 µs   90.0 µs   99.0 µs   99.9 µs    100 µs    100 µs
-queue                12    400 ns    512 ns         -         -         -    512 ns
-total                 2   2.50 ms         -         -         -         -    60.0 s
+stage               samples       p50       p90       p99     p99.9    p99.99   p99.999       max
+network           1,000,000   50.0 µs   90.0 µs   99.0 µs   99.9 µs    100 µs    100 µs    100 µs
+queue                    12    400 ns    512 ns         -         -         -         -    512 ns
+total                     2   2.50 ms         -         -         -         -         -    60.0 s
+  A                       1         -         -         -         -         -         -   2.50 ms
+  retransmit              1         -         -         -         -         -         -    60.0 s
+  snapshot                3    40.0 s         -         -         -         -         -    40.0 s
 network: 21 negative, in no percentile: two clocks disagree
 total: 1 over 60.0 s, counted as 60.0 s";
     let table = Report::new(&some_of_each()).to_string();
     assert_eq!(table, expected, "\n{table}\n");
+    assert!(table.lines().all(|line| line.chars().count() <= 100));
 }
 
 #[test]
 fn a_percentile_needs_a_sample_beyond_it() {
     type Percentile = fn(&Row) -> Option<u64>;
-    let rules: [(u64, Percentile); 5] = [
+    let rules: [(u64, Percentile); 6] = [
         (2, |row| row.p50),
         (10, |row| row.p90),
         (100, |row| row.p99),
         (1_000, |row| row.p99_9),
         (10_000, |row| row.p99_99),
+        (100_000, |row| row.p99_999),
     ];
     for (enough, percentile) in rules {
         for (samples, given) in [(enough - 1, None), (enough, Some(42))] {
-            let histograms = recorded(|recorder| recorder.record(Stage::Queue, 0, 42, samples));
+            let histograms =
+                recorded(|recorder| recorder.record((Stage::Queue, Provenance::A), 0, 42, samples));
             let report = Report::new(&histograms);
             assert_eq!(
                 percentile(report.row(Stage::Queue).unwrap()),
@@ -73,13 +83,18 @@ fn a_percentile_needs_a_sample_beyond_it() {
 
 #[test]
 fn json() {
-    let histograms = recorded(|recorder| recorder.record(Stage::Queue, 0, 42, 100));
+    let histograms =
+        recorded(|recorder| recorder.record((Stage::Queue, Provenance::A), 0, 42, 100));
     let json = serde_json::to_value(Report::new(&histograms)).unwrap();
     assert_eq!(
         json["queue"],
         serde_json::json!({
             "samples": 100, "p50": 42, "p90": 42, "p99": 42, "p99_9": null, "p99_99": null,
-            "max": 42, "negative": 0, "saturated": 0,
+            "p99_999": null, "max": 42, "negative": 0, "saturated": 0,
+            "by_provenance": {"A": {
+                "samples": 100, "p50": 42, "p90": 42, "p99": 42, "p99_9": null, "p99_99": null,
+                "p99_999": null, "max": 42, "negative": 0, "saturated": 0,
+            }},
         })
     );
     assert_eq!(json.as_object().unwrap().len(), 3);
@@ -89,7 +104,7 @@ fn json() {
 fn interval_log_reads_back() {
     let second = 1_000_000_000;
     let histograms = some_of_each();
-    let queue_only = recorded(|recorder| recorder.record(Stage::Queue, 0, 77, 5));
+    let queue_only = recorded(|recorder| recorder.record((Stage::Queue, Provenance::A), 0, 77, 5));
     let mut bytes = Vec::new();
     let mut log = HlogWriter::new(&mut bytes, START_NS).unwrap();
     log.write(START_NS, START_NS + second, &histograms).unwrap();
@@ -127,14 +142,50 @@ fn interval_log_reads_back() {
         shape,
         [
             ("network", 0, 1),
+            ("network.A", 0, 1),
+            ("network.B", 0, 1),
             ("queue", 0, 1),
+            ("queue.B", 0, 1),
             ("total", 0, 1),
-            ("queue", 1, 2)
+            ("total.A", 0, 1),
+            ("total.retransmit", 0, 1),
+            ("total.snapshot", 0, 1),
+            ("queue", 1, 2),
+            ("queue.A", 1, 2)
         ]
     );
-    for ((_, counts), (_, _, _, read)) in histograms.iter().zip(&lines) {
-        assert_eq!(read, counts.histogram());
+    let tagged = |tag: &str| &lines.iter().find(|line| line.0 == tag).unwrap().3;
+    for stage in histograms.stages() {
+        let sum = histograms.sum(stage).unwrap();
+        assert_eq!(tagged(stage.name()), sum.histogram());
+        for (provenance, part) in histograms.parts(stage).filter(|(_, part)| !part.is_empty()) {
+            assert_eq!(tagged(&format!("{stage}.{provenance}")), part.histogram());
+        }
     }
-    assert_eq!(lines[3].3.len(), 5);
-    assert_eq!(lines[3].3.max(), 77);
+    assert_eq!(lines[9].3.len(), 5);
+    assert_eq!(lines[9].3.max(), 77);
+}
+
+#[test]
+fn a_sum_is_its_parts_but_for_the_age_of_state() {
+    let histograms = some_of_each();
+    let sum = histograms.sum(Stage::Total).unwrap();
+    assert_eq!((sum.histogram().len(), sum.saturated()), (2, 1));
+    let network = histograms.sum(Stage::Network).unwrap();
+    assert_eq!(
+        (network.histogram().len(), network.negative()),
+        (1_000_000, 21)
+    );
+    assert!(histograms.sum(Stage::Kernel).is_none());
+    assert!(
+        histograms
+            .part(Stage::Network, Provenance::Retransmit)
+            .is_none()
+    );
+    assert!(
+        histograms
+            .part(Stage::Queue, Provenance::Retransmit)
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -3,14 +3,14 @@
 use std::thread;
 
 use proptest::{collection, prelude::any, prop_assert_eq, proptest};
-use tickcast_latency::{Histograms, LONGEST_NS, Recorder, Stage, stages};
+use tickcast_latency::{Histograms, LONGEST_NS, Provenance, Recorder, Stage, stages};
 
 const SAMPLES: u64 = 300_000;
 
 fn record_all(mut recorder: Recorder) {
     for n in 0..SAMPLES {
-        recorder.record(Stage::Queue, 5, 5 + n % 1_000, 1);
-        recorder.record(Stage::Total, n % 7, 3, 2);
+        recorder.record((Stage::Queue, Provenance::A), 5, 5 + n % 1_000, 1);
+        recorder.record((Stage::Total, Provenance::A), n % 7, 3, 2);
         if n % 21 == 0 {
             recorder.poll_swap();
         }
@@ -46,7 +46,10 @@ fn totals_equal_what_was_recorded() {
     record_all(recorder);
     assert!(reporter.collect(&mut expected));
     for stage in list {
-        let (got, once) = (totals.stage(stage).unwrap(), expected.stage(stage).unwrap());
+        let (got, once) = (
+            totals.part(stage, Provenance::A).unwrap(),
+            expected.part(stage, Provenance::A).unwrap(),
+        );
         assert_eq!(got.histogram().len(), 2 * once.histogram().len());
         assert_eq!(got.negative(), 2 * once.negative());
         for value in once.histogram().iter_recorded() {
@@ -60,7 +63,7 @@ fn totals_equal_what_was_recorded() {
 fn hands_over_only_when_asked_and_when_dropped() {
     let (mut recorder, mut reporter) = stages(&[Stage::Handle]);
     let mut totals = Histograms::new(&[]);
-    recorder.record(Stage::Handle, 0, 10, 1);
+    recorder.record((Stage::Handle, Provenance::A), 0, 10, 1);
     recorder.poll_swap();
     assert!(!reporter.collect(&mut totals), "nobody asked");
 
@@ -70,12 +73,18 @@ fn hands_over_only_when_asked_and_when_dropped() {
         "the recorder has not come by"
     );
     recorder.poll_swap();
-    recorder.record(Stage::Handle, 0, 20, 1);
+    recorder.record((Stage::Handle, Provenance::A), 0, 20, 1);
     reporter.request();
     recorder.poll_swap();
-    recorder.record(Stage::Handle, 0, 30, 1);
+    recorder.record((Stage::Handle, Provenance::A), 0, 30, 1);
     assert!(reporter.collect(&mut totals));
-    let samples = |totals: &Histograms| totals.stage(Stage::Handle).unwrap().histogram().len();
+    let samples = |totals: &Histograms| {
+        totals
+            .part(Stage::Handle, Provenance::A)
+            .unwrap()
+            .histogram()
+            .len()
+    };
     assert_eq!(
         samples(&totals),
         1,
@@ -86,7 +95,7 @@ fn hands_over_only_when_asked_and_when_dropped() {
     assert!(reporter.collect(&mut totals), "the request stands");
     assert_eq!(samples(&totals), 3);
 
-    recorder.record(Stage::Handle, 0, 40, 1);
+    recorder.record((Stage::Handle, Provenance::A), 0, 40, 1);
     drop(recorder);
     assert!(reporter.collect(&mut totals));
     assert!(!reporter.collect(&mut totals));
@@ -94,10 +103,10 @@ fn hands_over_only_when_asked_and_when_dropped() {
 }
 
 #[test]
-#[should_panic(expected = "stage kernel is not one this recorder was made for")]
+#[should_panic(expected = "kernel of A is not what this recorder was made for")]
 fn a_stage_not_listed_is_refused() {
     let (mut recorder, _reporter) = stages(&[Stage::Handle]);
-    recorder.record(Stage::Kernel, 0, 1, 1);
+    recorder.record((Stage::Kernel, Provenance::A), 0, 1, 1);
 }
 
 proptest! {
@@ -109,7 +118,7 @@ proptest! {
         let (mut recorder, mut reporter) = stages(&[Stage::Total]);
         let (mut negative, mut saturated, mut recorded) = (0, 0, 0);
         for &(from, to, count) in &samples {
-            recorder.record(Stage::Total, from, to, count);
+            recorder.record((Stage::Total, Provenance::A), from, to, count);
             if to < from {
                 negative += count;
             } else {
@@ -120,7 +129,7 @@ proptest! {
         drop(recorder);
         let mut totals = Histograms::new(&[]);
         reporter.collect(&mut totals);
-        let got = totals.stage(Stage::Total).unwrap();
+        let got = totals.part(Stage::Total, Provenance::A).unwrap();
         prop_assert_eq!(got.negative(), negative);
         prop_assert_eq!(got.saturated(), saturated);
         prop_assert_eq!(got.histogram().len(), recorded);

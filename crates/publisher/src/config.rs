@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tickcast_latency::StallBoard;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Idle, SendConfig};
 use tickcast_protocol::ResponderLimits;
@@ -40,6 +41,9 @@ pub struct PublisherConfig {
     pub send_core: Option<usize>,
     /// The real-time priority of the send loop, from 1 to 99; an ordinary thread without.
     pub send_priority: Option<u8>,
+    /// Where stalls of this process's threads are seen: those of the send loop are added, if it
+    /// spins. A subscriber in this process is given the same. Default none.
+    pub stalls: Option<StallBoard>,
 }
 
 impl PublisherConfig {
@@ -60,6 +64,7 @@ impl PublisherConfig {
             idle: Idle::default_for(available_cores().len(), 2),
             send_core: None,
             send_priority: None,
+            stalls: None,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
+use tickcast_latency::StallMeter;
 use tickcast_net::clock::realtime_ns;
 use tickcast_net::thread::{Placement, spawn_named};
-use tickcast_net::{BufferSize, MulticastSender, NetError, ThreadError};
+use tickcast_net::{BufferSize, Idle, MulticastSender, NetError, ThreadError};
 use tickcast_protocol::{Responder, Sequencer};
 use tickcast_wire::Digest;
 
@@ -168,6 +169,7 @@ impl Publisher {
         };
         let send_loop = SendLoop {
             source,
+            meter: meter(&config),
             sequencer: Sequencer::new(session, config.channel, config.previous),
             lines: Lines::new(senders, Arc::clone(&counters)),
             config,
@@ -187,6 +189,15 @@ impl Publisher {
             serve,
         })
     }
+}
+
+/// The meter of the send loop; it sees nothing unless the loop spins.
+fn meter(config: &PublisherConfig) -> StallMeter {
+    let board = config.stalls.as_ref();
+    let board = board.filter(|_| config.idle == Idle::Spin);
+    board.map_or_else(StallMeter::off, |board| {
+        board.meter("tc-send", config.send_core)
+    })
 }
 
 /// The session to start, which must come after the previous one.

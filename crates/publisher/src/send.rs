@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tickcast_latency::StallMeter;
 use tickcast_net::clock::{monotonic_ns, realtime_ns, sleep_until_realtime};
 use tickcast_net::{Idle, Idler};
 use tickcast_protocol::{Batch, Heartbeat, Sequencer, TICKS_PER_BATCH};
@@ -43,6 +44,7 @@ pub(crate) struct SendLoop<S> {
     pub(crate) positions: Arc<Positions>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) meter: StallMeter,
 }
 
 /// What changes while the loop runs.
@@ -104,6 +106,7 @@ impl<S: Source> SendLoop<S> {
                 Supply::Ticks(ticks) => &ticks[..ticks.len().min(allowance)],
             };
             let now = realtime_ns();
+            self.meter.look(now, || now);
             let first_seq = self.sequencer.next_seq();
             let (sequencer, batch) = (&mut self.sequencer, &mut running.batch);
             let count = if schedule.is_always_due() {
@@ -113,13 +116,16 @@ impl<S: Source> SendLoop<S> {
                 sequencer.fill(ticks, |tick| schedule.take(tick, now), batch)
             };
             if count > 0 {
+                self.meter.work();
                 self.source.take(count);
                 self.send_batch(first_seq, running);
                 running.idler.wait(true, || ());
                 continue;
             }
             let due = ticks.first().map(|next| schedule.due(next, now));
-            self.beat(running);
+            if self.beat(running) {
+                self.meter.work();
+            }
             match due {
                 Some(due) => wait_until(due, running, self.config.idle),
                 None => running.idler.wait(false, || std::thread::sleep(PARK)),
@@ -165,13 +171,15 @@ impl<S: Source> SendLoop<S> {
         counters.add(Counter::Packets, running.batch.packet_count() as u64);
     }
 
-    /// Sends a heartbeat if one is due.
-    fn beat(&self, running: &mut Running) {
-        if running.heartbeat.poll(monotonic_ns()) {
+    /// Sends a heartbeat if one is due; false if none was.
+    fn beat(&self, running: &mut Running) -> bool {
+        let is_due = running.heartbeat.poll(monotonic_ns());
+        if is_due {
             let heartbeat = self.sequencer.heartbeat(realtime_ns());
             self.lines.send(&heartbeat.to_packet());
             self.counters.add(Counter::Heartbeats, 1);
         }
+        is_due
     }
 
     /// Says that the session is over, again and again for the linger time, in which ticks can

@@ -3,18 +3,19 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tickcast_latency::stages;
+use tickcast_latency::{Histograms, Reporter, StallMeter, stages};
 use tickcast_net::clock::monotonic_ns;
 use tickcast_net::{Datagrams, Idle, Idler};
-use tickcast_protocol::{Arbiter, ArbiterConfig, Line};
+use tickcast_protocol::{Arbiter, ArbiterConfig, Line, Provenance};
 
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::mark::Seal;
+use crate::measuring::{Measuring, Wanted};
 use crate::receive::{Output, RECEIVE_STAGES, ReceiveLoop, Shared, take_in};
 use crate::sessions::Sessions;
 use crate::stats::Stats;
-use crate::strategy::{Outcome, Runner, STRATEGY_STAGES, Strategy};
+use crate::strategy::{Outcome, Runner, Strategy};
 
 /// A subscriber that is handed what others receive: from a capture, another kind of socket, memory.
 /// It takes the way of the receive thread, in the thread of whoever calls, to one inline strategy.
@@ -59,14 +60,15 @@ use crate::strategy::{Outcome, Runner, STRATEGY_STAGES, Strategy};
 pub struct HandFed<S> {
     receive: ReceiveLoop,
     no_faults: FaultInjector,
+    reporters: [Reporter; 2],
     strategy: PhantomData<fn() -> S>,
 }
 
 impl<S: Strategy + 'static> HandFed<S> {
     /// A subscriber of lines A and B; `config.recovery` is set to false.
     pub fn new(config: ArbiterConfig, strategy: S) -> HandFed<S> {
-        let (recorder, _) = stages(&RECEIVE_STAGES);
-        let (strategy_recorder, _) = stages(&STRATEGY_STAGES);
+        let (recorder, receiving) = stages(&RECEIVE_STAGES);
+        let (measuring, taking) = Measuring::new(&Wanted::default(), true);
         let arbiter = ArbiterConfig {
             recovery: false,
             ..config
@@ -78,23 +80,26 @@ impl<S: Strategy + 'static> HandFed<S> {
             output: Output {
                 producer: None,
                 seal: Seal::new(),
-                inline: vec![Box::new(Runner::new(strategy, strategy_recorder, true))],
+                inline: vec![Box::new(Runner::new(strategy, measuring))],
                 sessions: Arc::new(Sessions::new()),
                 shared: Arc::new(Shared::new(1)),
                 recorder,
                 stamps: Stamps::default(),
+                taking: Provenance::A,
                 session: 0,
                 session_number: 0,
                 next: 0,
             },
             recovery: None,
             idler: Idler::new(Idle::Spin),
+            meter: StallMeter::off(),
             stats: Stats::default(),
             stats_at: 0,
         };
         HandFed {
             receive,
             no_faults: FaultInjector::new(LineFaults::default(), 0, Line::A),
+            reporters: [receiving, taking],
             strategy: PhantomData,
         }
     }
@@ -106,11 +111,22 @@ impl<S: Strategy + 'static> HandFed<S> {
         let ReceiveLoop {
             arbiter,
             output,
+            meter,
             stats,
             ..
         } = &mut self.receive;
-        take_in(line, &mut self.no_faults, datagrams, arbiter, output, stats);
+        let faults = &mut self.no_faults;
+        take_in(line, faults, datagrams, arbiter, output, meter, stats);
         self.receive.step();
+    }
+
+    /// Adds the latencies recorded since the last call.
+    pub fn collect_latency(&mut self, into: &mut Histograms) {
+        self.reporters.iter().for_each(Reporter::request);
+        self.receive.output.poll_reports();
+        for reporter in &mut self.reporters {
+            reporter.collect(into);
+        }
     }
 
     /// What was counted, and what became of the strategy.

@@ -64,6 +64,7 @@ mod hand_fed;
 mod image;
 mod inlet;
 mod mark;
+mod measuring;
 mod overflow;
 mod pending;
 mod reader;

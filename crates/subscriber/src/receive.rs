@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
-use tickcast_latency::{Recorder, Stage};
+use tickcast_latency::{Recorder, Stage, StallMeter};
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
 use tickcast_net::{Datagrams, Idler, wait};
 use tickcast_protocol::{Alarm, Arbiter, Checkpoint, Line, Loss, Provenance, Recovered, Sink};
@@ -17,11 +17,12 @@ use crate::event::{Event, Incomplete, Origin, SessionStart, Stamps};
 use crate::faults::FaultInjector;
 use crate::inlet::Inlet;
 use crate::mark::{Mark, Seal, What};
+use crate::measuring::{measured_as, record_from_due};
 use crate::reader::TICKS_PER_MARK;
 use crate::recovery::RecoveryLink;
 use crate::sessions::Sessions;
 use crate::stats::Stats;
-use crate::strategy::{Run, record_from_due};
+use crate::strategy::Run;
 
 /// How often the counters are passed on, ns.
 const STATS_EVERY: u64 = 10_000_000;
@@ -81,6 +82,7 @@ pub(crate) struct ReceiveLoop {
     pub(crate) output: Output,
     pub(crate) recovery: Option<RecoveryLink>,
     pub(crate) idler: Idler,
+    pub(crate) meter: StallMeter,
     pub(crate) stats: Stats,
     pub(crate) stats_at: u64,
 }
@@ -104,15 +106,21 @@ impl ReceiveLoop {
     /// One round: whatever waits is taken in, whatever is due is done.
     #[inline]
     pub(crate) fn step(&mut self) -> bool {
-        let mut did_work = false;
+        let (mut did_work, before) = (false, self.output.next);
         for inlet in &mut self.inlets {
             let (lines, arbiter) = (&mut self.lines, &mut self.arbiter);
-            did_work |= receive(inlet, lines, arbiter, &mut self.output, &mut self.stats);
+            let (output, stats) = (&mut self.output, &mut self.stats);
+            did_work |= receive(inlet, lines, arbiter, output, &mut self.meter, stats);
         }
         for input in &mut self.lines {
             did_work |= release_held(input, &mut self.arbiter, &mut self.output);
         }
         let now = monotonic_ns();
+        if did_work {
+            self.meter.work();
+        } else {
+            self.meter.look(now, realtime_ns);
+        }
         did_work |= self.take_recovered(now);
         self.arbiter.handle_time(now, &mut self.output);
         while let Some(request) = self.arbiter.poll_request(now) {
@@ -129,6 +137,10 @@ impl ReceiveLoop {
             .store(self.arbiter.next_seq(), Ordering::Relaxed);
         if now >= self.stats_at {
             self.publish_stats(now);
+            self.meter.work();
+        }
+        if did_work || self.output.next != before {
+            self.meter.work();
         }
         did_work
     }
@@ -144,6 +156,7 @@ impl ReceiveLoop {
             read: realtime_ns(),
             ..Stamps::default()
         };
+        self.output.taking = Provenance::Retransmit;
         self.arbiter
             .handle_recovered(chunk.recovered(), now, &mut self.output);
         link.give_back(chunk);
@@ -179,6 +192,7 @@ fn receive(
     lines: &mut [LineInput],
     arbiter: &mut Arbiter,
     output: &mut Output,
+    meter: &mut StallMeter,
     stats: &mut Stats,
 ) -> bool {
     let (own, dropped_before) = (inlet.lines.clone(), inlet.dropped);
@@ -203,6 +217,7 @@ fn receive(
         &datagrams,
         arbiter,
         output,
+        meter,
         stats,
     );
     inlet.dropped = dropped;
@@ -217,9 +232,13 @@ pub(crate) fn take_in(
     datagrams: &Datagrams<'_>,
     arbiter: &mut Arbiter,
     output: &mut Output,
+    meter: &mut StallMeter,
     stats: &mut Stats,
 ) {
     let (read, now) = (realtime_ns(), monotonic_ns());
+    meter.look(now, || read);
+    meter.work();
+    output.taking = provenance_of(line);
     stats.cut_off[line as usize] += u64::from(datagrams.truncated);
     let kernel = datagrams.ts_kernel.unwrap_or(0);
     if datagrams.bytes.is_empty() {
@@ -246,6 +265,13 @@ pub(crate) fn take_in(
     }
 }
 
+const fn provenance_of(line: Line) -> Provenance {
+    match line {
+        Line::A => Provenance::A,
+        Line::B => Provenance::B,
+    }
+}
+
 /// Takes in what was held back on purpose and is due; false if nothing was.
 #[inline]
 fn release_held(input: &mut LineInput, arbiter: &mut Arbiter, output: &mut Output) -> bool {
@@ -253,6 +279,7 @@ fn release_held(input: &mut LineInput, arbiter: &mut Arbiter, output: &mut Outpu
         return false;
     }
     let (line, now) = (input.line, monotonic_ns());
+    output.taking = provenance_of(line);
     input.faults.release(now, &mut |bytes, stamps| {
         output.stamps = stamps;
         arbiter.handle_datagram(line, bytes, now, output);
@@ -288,8 +315,9 @@ pub(crate) struct Output {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) recorder: Recorder,
-    /// Stamps of what is being taken in.
+    /// Stamps of what is being taken in, and what brought it.
     pub(crate) stamps: Stamps,
+    pub(crate) taking: Provenance,
     pub(crate) session: u64,
     /// Which session of this subscriber it is: 1, 2, …; 0 before the first.
     pub(crate) session_number: u32,
@@ -319,7 +347,7 @@ impl Output {
         }
     }
 
-    fn poll_reports(&mut self) {
+    pub(crate) fn poll_reports(&mut self) {
         self.recorder.poll_swap();
         for strategy in &mut self.inline {
             strategy.poll_report();
@@ -327,17 +355,15 @@ impl Output {
     }
 
     #[inline]
-    fn measure(&mut self, ticks: &[Tick], stamps: Stamps) {
-        let count = ticks.len() as u64;
-        record_from_due(&mut self.recorder, Stage::Publish, ticks, stamps.sent);
+    fn measure(&mut self, ticks: &[Tick], provenance: Provenance, stamps: Stamps) {
+        let (count, of) = (ticks.len() as u64, measured_as(provenance));
+        let recorder = &mut self.recorder;
+        record_from_due(recorder, (Stage::Publish, of), ticks, stamps.sent);
         if stamps.kernel != 0 {
-            self.recorder
-                .record(Stage::Network, stamps.sent, stamps.kernel, count);
-            self.recorder
-                .record(Stage::Kernel, stamps.kernel, stamps.read, count);
+            recorder.record((Stage::Network, of), stamps.sent, stamps.kernel, count);
+            recorder.record((Stage::Kernel, of), stamps.kernel, stamps.read, count);
         }
-        self.recorder
-            .record(Stage::Handle, stamps.read, stamps.push, count);
+        recorder.record((Stage::Handle, of), stamps.read, stamps.push, count);
     }
 }
 
@@ -379,7 +405,7 @@ impl Sink for Output {
             ..known
         };
         if !waited {
-            self.measure(ticks, stamps);
+            self.measure(ticks, provenance, stamps);
         }
         let origin = Origin {
             session: self.session,
@@ -429,7 +455,8 @@ impl Sink for Output {
     }
 
     fn healed(&mut self, ns: u64) {
-        self.recorder.record(Stage::Heal, 0, ns, 1);
+        let heal = (Stage::Heal, measured_as(self.taking));
+        self.recorder.record(heal, 0, ns, 1);
     }
 
     fn alarm(&mut self, alarm: Alarm) {

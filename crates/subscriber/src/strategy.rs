@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tickcast_latency::{Recorder, Stage};
 use tickcast_protocol::{Checkpoint, Loss, Provenance};
 use tickcast_wire::Tick;
 
 use crate::event::{Conflated, Event, Incomplete, Origin, SessionStart};
+use crate::measuring::Measuring;
 use crate::reader::TickReader;
 
 /// Code that is called with every tick, in order, and with every loss.
@@ -117,31 +117,27 @@ pub struct Outcome<S> {
 pub(crate) struct Runner<S> {
     strategy: S,
     account: Account,
-    recorder: Recorder,
+    measuring: Measuring,
     panic: Option<String>,
-    /// An inline strategy takes nothing out of a queue.
-    inline: bool,
 }
 
-/// The stages that a strategy's thread records.
-pub(crate) const STRATEGY_STAGES: [Stage; 2] = [Stage::Queue, Stage::Total];
-
 impl<S: Strategy> Runner<S> {
-    pub(crate) fn new(strategy: S, recorder: Recorder, inline: bool) -> Runner<S> {
+    pub(crate) fn new(strategy: S, measuring: Measuring) -> Runner<S> {
         Runner {
             strategy,
             account: Account::default(),
-            recorder,
+            measuring,
             panic: None,
-            inline,
         }
     }
 
     fn call(&mut self, event: Event<'_>) {
         match event {
             Event::Ticks(ticks, origin) => {
-                self.measure(ticks, &origin);
+                self.count(ticks, &origin);
+                self.measuring.before(ticks, &origin);
                 self.strategy.on_ticks(ticks, &origin);
+                self.measuring.after(ticks, &origin);
             }
             Event::Lost(loss) => {
                 self.account.lost += loss.count;
@@ -164,9 +160,8 @@ impl<S: Strategy> Runner<S> {
     }
 
     #[inline]
-    fn measure(&mut self, ticks: &[Tick], origin: &Origin) {
+    fn count(&mut self, ticks: &[Tick], origin: &Origin) {
         let count = ticks.len() as u64;
-        // State is no event: it has no latency.
         if origin.provenance == Provenance::Snapshot {
             self.account.snapshot_ticks += count;
             return;
@@ -175,22 +170,7 @@ impl<S: Strategy> Runner<S> {
             self.account.first_due = ticks.first().map_or(0, Tick::ts_due);
         }
         self.account.delivered += count;
-        let stamps = origin.stamps;
-        self.account.last_delivered = stamps.pop;
-        // What was folded together came out of the queue bit by bit.
-        if !self.inline && origin.provenance != Provenance::Conflated {
-            self.recorder
-                .record(Stage::Queue, stamps.push, stamps.pop, count);
-        }
-        record_from_due(&mut self.recorder, Stage::Total, ticks, stamps.pop);
-    }
-}
-
-/// Records a stage that starts when each tick was due. Ticks of a packet are often due at once.
-#[inline]
-pub(crate) fn record_from_due(recorder: &mut Recorder, stage: Stage, ticks: &[Tick], to: u64) {
-    for run in ticks.chunk_by(|a, b| a.ts_due() == b.ts_due()) {
-        recorder.record(stage, run[0].ts_due(), to, run.len() as u64);
+        self.account.last_delivered = origin.stamps.pop;
     }
 }
 
@@ -222,7 +202,7 @@ impl<S: Strategy + 'static> Run for Runner<S> {
     }
 
     fn poll_report(&mut self) {
-        self.recorder.poll_swap();
+        self.measuring.poll_report();
     }
 
     fn account_for(&mut self, reader: &TickReader) {

@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tickcast_latency::{Histograms, Reporter, stages};
+use tickcast_latency::{Histograms, Reporter, StallBoard, stages};
 use tickcast_net::thread::{Placement, available_cores, spawn_named};
 use tickcast_net::{DropMeter, Idle, Idler, ReceiveConfig};
-use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line};
+use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line, Provenance};
 use tickcast_queue::{Producer, ring};
 
 use crate::error::StartError;
@@ -21,13 +21,14 @@ use crate::flow::FlowClient;
 use crate::image::{ImageKeeper, ImageStats, LocalImage};
 use crate::inlet::{ReceiveBy, open_inlets};
 use crate::mark::Seal;
+use crate::measuring::{Looks, Measuring, Wanted};
 use crate::overflow::{MAX_QUEUE_LINES, ReaderConfig, queue_lines};
 use crate::reader::{Common, Progress, Seat, Source, TickReader};
 use crate::receive::{LineInput, Output, RECEIVE_STAGES, RUNNING, ReceiveLoop, Shared};
 use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
 use crate::stats::{ReceiveBuffers, ReceivedByLine, Stats};
-use crate::strategy::{Outcome, Run, Runner, STRATEGY_STAGES, Strategy};
+use crate::strategy::{Outcome, Run, Runner, Strategy};
 use crate::tls::ClientTls;
 
 /// Alarms that wait to be read; more push the oldest out.
@@ -65,6 +66,13 @@ pub struct SubscriberConfig {
     pub core: Option<usize>,
     /// The real-time priority of the receive thread, from 1 to 99; an ordinary thread without.
     pub priority: Option<u8>,
+    /// Whether the time that strategies take is measured, as the stage `strategy`: a look at the
+    /// clock for each batch of ticks. Default no.
+    pub time_strategies: bool,
+    /// Where stalls of this process's threads are seen: those of the receive thread and of the
+    /// strategies' threads are added, as far as they spin, and ticks that met one are measured
+    /// apart, as the stage `stalled`. A publisher in this process is given the same. Default none.
+    pub stalls: Option<StallBoard>,
     /// What goes wrong on lines A and B on purpose.
     pub faults: [LineFaults; 2],
     /// What makes those faults, and the jitter of requests, repeatable.
@@ -89,6 +97,8 @@ impl SubscriberConfig {
             idle: Idle::default_for(available_cores().len(), 2),
             core: None,
             priority: None,
+            time_strategies: false,
+            stalls: None,
             faults: [LineFaults::default(); 2],
             seed: 0,
         }
@@ -208,12 +218,14 @@ impl SubscriberBuilder {
         thread: &ThreadConfig,
         config: impl Into<ReaderConfig>,
     ) -> Result<Attached<S>, StartError> {
-        let (recorder, reporter) = stages(&STRATEGY_STAGES);
+        let wanted = self.wanted();
+        let (measuring, reporter) = Measuring::new(&wanted, false);
         if thread.measured {
             self.reporters.push(reporter);
         }
         let mut reader = self.reader_with(config);
-        let mut runner: Box<dyn Run> = Box::new(Runner::new(strategy, recorder, false));
+        let mut runner: Box<dyn Run> = Box::new(Runner::new(strategy, measuring));
+        let mut looks = Looks::new(wanted.meter(&thread.name, thread.core, thread.idle));
         let mut idler = Idler::new(thread.idle);
         let placement = Placement {
             core: thread.core,
@@ -223,6 +235,7 @@ impl SubscriberBuilder {
             loop {
                 let event = reader.read();
                 let did_work = event.is_some();
+                looks.see(event.as_ref());
                 let goes_on = event.is_none_or(|event| runner.handle(event));
                 if !goes_on || !did_work && reader.is_closed() {
                     runner.account_for(&reader);
@@ -242,10 +255,9 @@ impl SubscriberBuilder {
     /// Attaches a strategy to the receive thread, which calls it directly: the shortest way, but
     /// its time is taken from receiving. If it panics, it is not called again.
     pub fn attach_inline<S: Strategy + 'static>(&mut self, strategy: S) -> Attached<S> {
-        let (recorder, reporter) = stages(&STRATEGY_STAGES);
+        let (measuring, reporter) = Measuring::new(&self.wanted(), true);
         self.reporters.push(reporter);
-        self.inline
-            .push(Box::new(Runner::new(strategy, recorder, true)));
+        self.inline.push(Box::new(Runner::new(strategy, measuring)));
         Attached {
             place: Place::Inline(self.inline.len() - 1),
             strategy: PhantomData,
@@ -277,6 +289,7 @@ impl SubscriberBuilder {
         let stop_on_drop = StopOnDrop(Arc::clone(&shared));
         let (recorder, reporter) = stages(&RECEIVE_STAGES);
         self.reporters.push(reporter);
+        let meter = self.wanted().meter("tc-receive", config.core, config.idle);
         let mut helpers = Vec::new();
         if let Some(keeper) = image {
             helpers.push(spawn_named("tc-image", None, move || keep(keeper))?);
@@ -315,12 +328,14 @@ impl SubscriberBuilder {
                 shared,
                 recorder,
                 stamps: Stamps::default(),
+                taking: Provenance::A,
                 session: 0,
                 session_number: 0,
                 next: 0,
             },
             recovery,
             idler: Idler::new(config.idle),
+            meter,
             stats: Stats::default(),
             stats_at: 0,
         };
@@ -342,6 +357,13 @@ impl SubscriberBuilder {
             image: self.common.image,
             latest: Stats::default(),
         })
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted {
+            stalls: self.config.stalls.clone(),
+            strategies: self.config.time_strategies,
+        }
     }
 
     /// What keeps the local image, if a reader wants one.

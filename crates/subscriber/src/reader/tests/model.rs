@@ -105,6 +105,7 @@ impl Writer {
             shared: Arc::clone(&common.shared),
             recorder: stages(&RECEIVE_STAGES).0,
             stamps: Stamps::default(),
+            taking: Provenance::A,
             session: 0,
             session_number: 0,
             next: 0,

@@ -1,0 +1,194 @@
+//! What the thread of a strategy measures: how long ticks took to it, and whether its core was its
+//! own meanwhile.
+
+use tickcast_latency::{Recorder, Reporter, Stage, StallBoard, StallMeter, Way, stages};
+use tickcast_net::Idle;
+use tickcast_net::clock::realtime_ns;
+use tickcast_protocol::Provenance;
+use tickcast_wire::Tick;
+
+use crate::event::{Event, Origin};
+
+/// Empty rounds of a strategy's thread from one look at the clock to the next: together they take
+/// a fraction of a microsecond.
+const ROUNDS_PER_LOOK: u32 = 16;
+
+/// What is measured beside the stages of every strategy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// Stalls of the process's threads, so that ticks that met one are told apart.
+    pub(crate) stalls: Option<StallBoard>,
+    /// How long strategies take.
+    pub(crate) strategies: bool,
+}
+
+impl Wanted {
+    fn stages(&self) -> Vec<Stage> {
+        let mut stages = vec![Stage::Queue, Stage::Service, Stage::Total];
+        stages.extend(self.strategies.then_some(Stage::Strategy));
+        stages.extend(self.stalls.is_some().then_some(Stage::Stalled));
+        stages
+    }
+
+    /// The meter of a thread; it sees nothing unless the thread spins, as gaps of one that yields
+    /// or sleeps are its own doing.
+    pub(crate) fn meter(&self, thread: &str, core: Option<usize>, idle: Idle) -> StallMeter {
+        let board = self.stalls.as_ref().filter(|_| idle == Idle::Spin);
+        board.map_or_else(StallMeter::off, |board| board.meter(thread, core))
+    }
+}
+
+/// Measures what one strategy is given.
+pub(crate) struct Measuring {
+    recorder: Recorder,
+    wanted: Wanted,
+    /// An inline strategy takes nothing out of a queue.
+    inline: bool,
+}
+
+impl Measuring {
+    pub(crate) fn new(wanted: &Wanted, inline: bool) -> (Measuring, Reporter) {
+        let (recorder, reporter) = stages(&wanted.stages());
+        let measuring = Measuring {
+            recorder,
+            wanted: wanted.clone(),
+            inline,
+        };
+        (measuring, reporter)
+    }
+
+    /// The strategy is about to be given these ticks.
+    #[inline]
+    pub(crate) fn before(&mut self, ticks: &[Tick], origin: &Origin) {
+        let (of, stamps) = (measured_as(origin.provenance), origin.stamps);
+        let count = ticks.len() as u64;
+        let to = stamps.pop;
+        record_from_due(&mut self.recorder, (Stage::Total, of), ticks, to);
+        // State is no event: it has an age, and that is all.
+        if origin.provenance == Provenance::Snapshot {
+            return;
+        }
+        // What was folded together came out of the queue bit by bit.
+        if !self.inline && origin.provenance != Provenance::Conflated {
+            let queue = (Stage::Queue, of);
+            self.recorder.record(queue, stamps.push, to, count);
+        }
+        if stamps.sent != 0 {
+            let service = (Stage::Service, of);
+            self.recorder.record(service, stamps.sent, to, count);
+        }
+        if let Some(board) = &self.wanted.stalls {
+            let end = board.latest_end_ns();
+            let met = ticks.iter().take_while(|tick| tick.ts_due() < end).count();
+            record_from_due(&mut self.recorder, (Stage::Stalled, of), &ticks[..met], to);
+        }
+    }
+
+    /// The strategy has dealt with them.
+    #[inline]
+    pub(crate) fn after(&mut self, ticks: &[Tick], origin: &Origin) {
+        if origin.provenance == Provenance::Snapshot {
+            return;
+        }
+        let pop = origin.stamps.pop;
+        let mut done = 0;
+        if self.wanted.strategies {
+            done = realtime_ns();
+            let strategy = (Stage::Strategy, measured_as(origin.provenance));
+            self.recorder
+                .record(strategy, pop, done, ticks.len() as u64);
+        }
+        // The first was due first.
+        if let Some(first) = ticks.first()
+            && self
+                .recorder
+                .is_among_slowest(pop.saturating_sub(first.ts_due()))
+        {
+            self.recorder.keep(&way(first, origin, done));
+        }
+    }
+
+    /// Lets the reporter have the histograms if it asked for them.
+    pub(crate) fn poll_report(&mut self) {
+        self.recorder.poll_swap();
+    }
+}
+
+#[cold]
+fn way(tick: &Tick, origin: &Origin, done: u64) -> Way {
+    let stamps = origin.stamps;
+    Way {
+        seq: tick.seq(),
+        instrument: tick.instrument(),
+        provenance: measured_as(origin.provenance),
+        due: tick.ts_due(),
+        sent: stamps.sent,
+        kernel: stamps.kernel,
+        read: stamps.read,
+        push: stamps.push,
+        pop: stamps.pop,
+        done,
+    }
+}
+
+/// Records a stage that starts when each tick was due. Ticks of a packet are often due at once.
+#[inline]
+pub(crate) fn record_from_due(
+    recorder: &mut Recorder,
+    of: (Stage, tickcast_latency::Provenance),
+    ticks: &[Tick],
+    to: u64,
+) {
+    for run in ticks.chunk_by(|a, b| a.ts_due() == b.ts_due()) {
+        recorder.record(of, run[0].ts_due(), to, run.len() as u64);
+    }
+}
+
+/// The provenance in the words of crate `latency`, which knows no protocol.
+pub(crate) const fn measured_as(provenance: Provenance) -> tickcast_latency::Provenance {
+    match provenance {
+        Provenance::A => tickcast_latency::Provenance::A,
+        Provenance::B => tickcast_latency::Provenance::B,
+        Provenance::Retransmit => tickcast_latency::Provenance::Retransmit,
+        Provenance::Snapshot => tickcast_latency::Provenance::Snapshot,
+        Provenance::Conflated => tickcast_latency::Provenance::Conflated,
+    }
+}
+
+/// The looks of a strategy's thread at the clock: the stamps of what it takes, and a few when it
+/// finds nothing.
+pub(crate) struct Looks {
+    meter: StallMeter,
+    empty_rounds: u32,
+}
+
+impl Looks {
+    pub(crate) fn new(meter: StallMeter) -> Looks {
+        Looks {
+            meter,
+            empty_rounds: 0,
+        }
+    }
+
+    /// What the thread found in this round.
+    #[inline]
+    pub(crate) fn see(&mut self, found: Option<&Event<'_>>) {
+        if !self.meter.is_on() {
+            return;
+        }
+        let Some(event) = found else {
+            self.empty_rounds = self.empty_rounds.wrapping_add(1);
+            if self.empty_rounds % ROUNDS_PER_LOOK == 1 {
+                let now = realtime_ns();
+                self.meter.look(now, || now);
+            }
+            return;
+        };
+        if let Event::Ticks(_, origin) = event {
+            let pop = origin.stamps.pop;
+            self.meter.look(pop, || pop);
+        }
+        self.meter.work();
+        self.empty_rounds = 0;
+    }
+}
