@@ -77,6 +77,11 @@ impl StageHistogram {
         self.saturated = self.saturated.saturating_add(other.saturated);
     }
 
+    /// The sum of all differences.
+    pub(crate) fn sum_ns(&self) -> f64 {
+        self.histogram.mean() * self.histogram.len() as f64
+    }
+
     fn clear(&mut self) {
         if !self.histogram.is_empty() {
             self.histogram.clear();

@@ -27,16 +27,23 @@
 //! println!("{report}");
 //! ```
 
+mod bootstrap;
+mod counts;
 mod histograms;
 mod hlog;
 mod provenance;
 mod recorder;
 mod report;
 mod run;
+mod series;
 mod slowest;
 mod stage;
 mod stalls;
+mod statements;
+mod steady;
+mod windows;
 
+pub use bootstrap::MIN_WINDOWS;
 pub use histograms::{Histograms, LONGEST_NS, SIGNIFICANT_DIGITS, StageHistogram};
 pub use hlog::{HlogError, HlogWriter};
 pub use provenance::Provenance;
@@ -46,6 +53,9 @@ pub use run::{
     Clocks, Exemplar, Figures, Hiccup, Leg, Percentile, Platform, Point, RUN_VERSION, Ratio, Run,
     Setting, StageFigures, Ticks, View, Window,
 };
+pub use series::{CURVE_POINTS, PERCENTILES, Series, WINDOWS_KEPT};
 pub use slowest::{EXEMPLARS, Way};
 pub use stage::Stage;
 pub use stalls::{STALL_NS, STALLS_KEPT, Stall, StallBoard, StallLog, StallMeter, ThreadStalls};
+pub use steady::Steady;
+pub use windows::Windows;

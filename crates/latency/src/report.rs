@@ -180,7 +180,7 @@ impl Row {
 }
 
 /// A time with three significant digits, in the largest unit that leaves it at least 1.
-fn duration(ns: u64) -> String {
+pub(crate) fn duration(ns: u64) -> String {
     let (unit, name) = match ns {
         0..1_000 => return format!("{ns} ns"),
         1_000..1_000_000 => (1_000, "µs"),
@@ -197,7 +197,7 @@ fn duration(ns: u64) -> String {
 }
 
 /// A count with a comma before every three digits.
-fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {

@@ -1,9 +1,13 @@
 //! The slowest ticks, with all their stamps.
 
-use crate::{Leg, Provenance, Stage};
+use crate::report::duration;
+use crate::{Exemplar, Leg, Provenance, Stage, StallLog};
 
 /// So many of the slowest ticks are kept.
 pub const EXEMPLARS: usize = 16;
+
+/// At most so many stalls are told of one tick.
+const SENTENCES: usize = 8;
 
 /// The way of one tick: when it passed each station, in nanoseconds since the Unix epoch; 0 where
 /// it did not pass or where the stamp is not known.
@@ -57,6 +61,34 @@ impl Way {
                 ns: to.wrapping_sub(from).cast_signed(),
             })
             .collect()
+    }
+}
+
+impl Way {
+    /// As it is shown: with its waterfall, and what the machine did meanwhile.
+    #[must_use]
+    pub fn exemplar(&self, stalls: &StallLog) -> Exemplar {
+        let end = self.pop.max(self.done);
+        let meanwhile = stalls.overlapping(self.due, end).map(|(thread, stall)| {
+            let length = duration(stall.length_ns());
+            let begins = match stall.from_ns.checked_sub(self.due) {
+                Some(after) => format!("{} after it was due", duration(after)),
+                None => format!("{} before it was due", duration(self.due - stall.from_ns)),
+            };
+            format!(
+                "{} stood still for {length}, from {begins} on",
+                thread.thread
+            )
+        });
+        Exemplar {
+            seq: self.seq,
+            instrument: self.instrument,
+            provenance: self.provenance.name().to_owned(),
+            due_ns: self.due,
+            total_ns: self.total_ns(),
+            waterfall: self.waterfall(),
+            meanwhile: meanwhile.take(SENTENCES).collect(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 
-use crate::StageHistogram;
+use crate::{Hiccup, Series, StageHistogram};
 
 /// A gap between two looks that is longer is a stall, ns. A round that finds nothing takes less than
 /// one of them, system calls included.
@@ -31,6 +31,12 @@ pub struct Stall {
 }
 
 impl Stall {
+    /// How long it was.
+    #[must_use]
+    pub const fn length_ns(&self) -> u64 {
+        self.to_ns.saturating_sub(self.from_ns)
+    }
+
     /// Whether it shares a moment with the time from `from_ns` to `to_ns`.
     #[must_use]
     pub const fn overlaps(&self, from_ns: u64, to_ns: u64) -> bool {
@@ -140,12 +146,11 @@ impl StallMeter {
     /// the Unix epoch when there was a stall.
     #[inline]
     pub fn look(&mut self, now_ns: u64, realtime_ns: impl FnOnce() -> u64) {
-        if let Some(looks) = &mut self.0 {
-            if let Some(last) = looks.last.replace(now_ns)
-                && now_ns.saturating_sub(last) > STALL_NS
-            {
-                looks.note(now_ns - last, realtime_ns());
-            }
+        if let Some(looks) = &mut self.0
+            && let Some(last) = looks.last.replace(now_ns)
+            && now_ns.saturating_sub(last) > STALL_NS
+        {
+            looks.note(now_ns - last, realtime_ns());
         }
     }
 
@@ -179,6 +184,33 @@ pub struct StallLog {
     pub threads: Vec<ThreadStalls>,
 }
 
+impl StallLog {
+    /// How long the longest stall was that shares a moment with this time, of any thread; 0 without
+    /// one. `None` without meters.
+    #[must_use]
+    pub fn longest_ns(&self, from_ns: u64, to_ns: u64) -> Option<u64> {
+        let lengths = self.overlapping(from_ns, to_ns);
+        let longest = lengths.map(|(_, stall)| stall.length_ns()).max();
+        (!self.threads.is_empty()).then(|| longest.unwrap_or(0))
+    }
+
+    /// The stalls that share a moment with this time, with the thread that stood still.
+    pub fn overlapping(
+        &self,
+        from_ns: u64,
+        to_ns: u64,
+    ) -> impl Iterator<Item = (&ThreadStalls, Stall)> {
+        self.threads.iter().flat_map(move |thread| {
+            let first = thread
+                .stalls
+                .partition_point(|stall| stall.to_ns <= from_ns);
+            let later = thread.stalls[first..].iter();
+            let overlapping = later.take_while(move |stall| stall.overlaps(from_ns, to_ns));
+            overlapping.map(move |stall| (thread, *stall))
+        })
+    }
+}
+
 /// The stalls of one thread.
 #[derive(Clone, Debug)]
 pub struct ThreadStalls {
@@ -208,10 +240,22 @@ impl ThreadStalls {
         }
     }
 
+    /// As it is shown, of a run that took so long.
+    #[must_use]
+    pub fn hiccup(&self, duration_ns: u64) -> Hiccup {
+        let mut lengths = Series::new();
+        lengths.add(&self.lengths);
+        Hiccup {
+            thread: self.thread.clone(),
+            core: self.core,
+            stalls: lengths.figures("stalls"),
+            share: self.stalled_ns as f64 / duration_ns.max(1) as f64,
+        }
+    }
+
     fn take(&mut self, stall: Stall) {
         self.lengths.record(stall.from_ns, stall.to_ns, 1);
-        let length = stall.to_ns.saturating_sub(stall.from_ns);
-        self.stalled_ns = self.stalled_ns.saturating_add(length);
+        self.stalled_ns = self.stalled_ns.saturating_add(stall.length_ns());
         if self.stalls.len() < STALLS_KEPT {
             self.stalls.push(stall);
         }

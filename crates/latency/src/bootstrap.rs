@@ -1,0 +1,159 @@
+//! How much a percentile would differ had the run been another of the same kind: the windows are
+//! drawn anew, with repetition, again and again, and the percentile taken of each draw.
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::counts::{Counts, rank};
+
+/// So often the windows are drawn.
+const RESAMPLES: usize = 200;
+/// With fewer windows nothing can be said.
+pub const MIN_WINDOWS: usize = 10;
+/// Values between which a percentile is looked for; between two of them it is interpolated.
+const STEPS: usize = 64;
+/// How far around a percentile values are looked at, in standard errors of its place.
+const REACH: f64 = 6.0;
+
+/// The standard error of the value at each of these quantiles; `None` with too few windows.
+///
+/// The samples of a window may depend on each other, those of two windows should not: a window is
+/// drawn as a whole.
+pub(crate) fn errors(all: &Counts, windows: &[Counts], quantiles: &[f64]) -> Option<Vec<f64>> {
+    if windows.len() < MIN_WINDOWS || all.values().is_empty() {
+        return None;
+    }
+    let windows: Vec<Window<'_>> = windows.iter().map(Window::new).collect();
+    let scales: Vec<Scale> = quantiles
+        .iter()
+        .map(|&quantile| Scale::around(quantile, all, &windows))
+        .collect();
+    let values: Vec<u64> = scales.iter().flat_map(|it| it.values.clone()).collect();
+    // Of each window: how many samples do not exceed each value, and how many there are.
+    let rows: Vec<Vec<f64>> = windows
+        .iter()
+        .map(|window| {
+            let up_to = values.iter().map(|&value| window.up_to(value));
+            up_to
+                .chain([window.len])
+                .map(|count| count as f64)
+                .collect()
+        })
+        .collect();
+    let mut found = vec![Vec::with_capacity(RESAMPLES); quantiles.len()];
+    // Chosen once: the same run has the same errors.
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(0x7469_636b);
+    for _ in 0..RESAMPLES {
+        let drawn = draw(&rows, &mut random);
+        let (mut up_to, samples) = (&drawn[..values.len()], drawn[values.len()]);
+        for ((scale, &quantile), found) in scales.iter().zip(quantiles).zip(&mut found) {
+            let (own, rest) = up_to.split_at(scale.values.len());
+            up_to = rest;
+            found.push(scale.value_at(rank(quantile, samples as u64) as f64, own));
+        }
+    }
+    Some(found.iter().map(|values| deviation(values)).collect())
+}
+
+/// The sum of as many rows as there are, drawn with repetition.
+fn draw(rows: &[Vec<f64>], random: &mut Xoshiro256PlusPlus) -> Vec<f64> {
+    let mut times = vec![0_u32; rows.len()];
+    for _ in rows {
+        times[random.random_range(0..rows.len())] += 1;
+    }
+    let mut sum = vec![0.0; rows.first().map_or(0, Vec::len)];
+    for (row, times) in rows.iter().zip(times).filter(|(_, times)| *times > 0) {
+        for (sum, count) in sum.iter_mut().zip(row) {
+            *sum += f64::from(times) * count;
+        }
+    }
+    sum
+}
+
+/// The samples of a window up to each value.
+struct Window<'a> {
+    values: &'a [(u64, u64)],
+    sums: Vec<u64>,
+    len: u64,
+}
+
+impl<'a> Window<'a> {
+    fn new(counts: &'a Counts) -> Window<'a> {
+        let mut len = 0;
+        let sums = counts.values().iter().map(|(_, count)| {
+            len += count;
+            len
+        });
+        Window {
+            values: counts.values(),
+            sums: sums.collect(),
+            len,
+        }
+    }
+
+    fn up_to(&self, value: u64) -> u64 {
+        let place = self.values.partition_point(|(at, _)| *at <= value);
+        place.checked_sub(1).map_or(0, |last| self.sums[last])
+    }
+}
+
+/// Rising values around a percentile.
+struct Scale {
+    values: Vec<u64>,
+    /// Whether only some of those that occur are among them.
+    is_thinned: bool,
+}
+
+impl Scale {
+    fn around(quantile: f64, all: &Counts, windows: &[Window<'_>]) -> Scale {
+        let samples = all.len() as f64;
+        let value = all.at_quantile(quantile).unwrap_or(0);
+        let share = windows.iter().map(|it| it.up_to(value)).sum::<u64>() as f64 / samples;
+        let variance: f64 = windows
+            .iter()
+            .map(|it| (it.up_to(value) as f64 - share * it.len as f64).powi(2))
+            .sum();
+        let reach = REACH * variance.sqrt().max(1.0);
+        let (low, high) = (quantile * samples - reach, quantile * samples + reach);
+        let (mut sum, mut values) = (0.0, Vec::new());
+        for &(value, count) in all.values() {
+            // One value below the reach stays, so that there is something to come from.
+            if sum < low {
+                values.clear();
+            }
+            if sum <= high {
+                values.push(value);
+            }
+            sum += count as f64;
+        }
+        let is_thinned = values.len() > STEPS;
+        let last = values.last().copied();
+        let mut values: Vec<u64> = values
+            .iter()
+            .copied()
+            .step_by(values.len().div_ceil(STEPS).max(1))
+            .collect();
+        if values.last() != last.as_ref() {
+            values.extend(last);
+        }
+        Scale { values, is_thinned }
+    }
+
+    /// The value of the sample at this place, given how many do not exceed each value.
+    fn value_at(&self, rank: f64, up_to: &[f64]) -> f64 {
+        let place = up_to.partition_point(|&count| count < rank);
+        let place = place.min(self.values.len() - 1);
+        let to = self.values[place] as f64;
+        if !self.is_thinned || place == 0 || up_to[place] < rank {
+            return to;
+        }
+        let from = self.values[place - 1] as f64;
+        from + (to - from) * (rank - up_to[place - 1]) / (up_to[place] - up_to[place - 1])
+    }
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (values.len() - 1) as f64).sqrt()
+}

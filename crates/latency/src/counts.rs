@@ -1,0 +1,99 @@
+//! The samples of one window, without the many empty buckets of a histogram.
+
+use hdrhistogram::Histogram;
+
+/// Values that occur, rising, with how often each does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts(Vec<(u64, u64)>);
+
+impl Counts {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Counts {
+        let recorded = histogram.iter_recorded();
+        Counts(
+            recorded
+                .map(|at| (at.value_iterated_to(), at.count_at_value()))
+                .collect(),
+        )
+    }
+
+    /// From values that rise.
+    pub(crate) fn from_rising(values: Vec<(u64, u64)>) -> Counts {
+        debug_assert!(values.is_sorted_by(|a, b| a.0 < b.0));
+        Counts(values)
+    }
+
+    pub(crate) fn values(&self) -> &[(u64, u64)] {
+        &self.0
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The value that this share of the samples, from 0 to 1, does not exceed, as `hdrhistogram`
+    /// has it; `None` without samples.
+    pub(crate) fn at_quantile(&self, quantile: f64) -> Option<u64> {
+        let rank = rank(quantile, self.len());
+        let mut sum = 0;
+        let mut values = self.0.iter();
+        let found = values.find(|(_, count)| {
+            sum += count;
+            sum >= rank
+        });
+        found.map(|(value, _)| *value)
+    }
+
+    pub(crate) fn max(&self) -> Option<u64> {
+        self.0.last().map(|(value, _)| *value)
+    }
+
+    pub(crate) fn add(&mut self, other: &Counts) {
+        let mut merged = Vec::with_capacity(self.0.len() + other.0.len());
+        let (mut mine, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        loop {
+            let next = match (mine.peek(), theirs.peek()) {
+                (Some(a), Some(b)) if a.0 == b.0 => {
+                    let both = (a.0, a.1 + b.1);
+                    mine.next();
+                    theirs.next();
+                    both
+                }
+                (Some(a), Some(b)) if a.0 < b.0 => {
+                    let next = **a;
+                    mine.next();
+                    next
+                }
+                (Some(a), None) => {
+                    let next = **a;
+                    mine.next();
+                    next
+                }
+                (_, Some(b)) => {
+                    let next = **b;
+                    theirs.next();
+                    next
+                }
+                (None, None) => break,
+            };
+            merged.push(next);
+        }
+        merged.shrink_to_fit();
+        self.0 = merged;
+    }
+
+    /// Without these, which are among them.
+    pub(crate) fn without(&self, others: &Counts) -> Counts {
+        let mut others = others.0.iter().peekable();
+        let left = self.0.iter().filter_map(|&(value, count)| {
+            let among = others.next_if(|other| other.0 == value);
+            let left = count.saturating_sub(among.map_or(0, |(_, count)| *count));
+            (left > 0).then_some((value, left))
+        });
+        Counts(left.collect())
+    }
+}
+
+/// The place of a quantile among so many samples in order, from 1.
+pub(crate) fn rank(quantile: f64, samples: u64) -> u64 {
+    ((quantile * samples as f64).ceil() as u64).max(1)
+}

@@ -1,0 +1,184 @@
+//! A run, window by window: its figures, how far they can be trusted, and its timeline.
+
+use crate::counts::Counts;
+use crate::series::{Folding, Join};
+use crate::{
+    Figures, Histograms, Provenance, Series, Stage, StageFigures, StageHistogram, StallLog, View,
+    Window,
+};
+
+/// A measured run, window by window. Windows should be of about one length, between 100 ms and a
+/// few seconds; memory is bounded by [`WINDOWS_KEPT`](crate::WINDOWS_KEPT).
+#[derive(Clone, Debug)]
+pub struct Windows {
+    totals: Histograms,
+    stages: Vec<StageSeries>,
+    without_stalls: Series,
+    spans: Folding<Span>,
+    began_ns: Option<u64>,
+}
+
+/// All of a stage, and its parts.
+#[derive(Clone, Debug)]
+struct StageSeries {
+    stage: Stage,
+    all: Series,
+    parts: Vec<(Provenance, Series)>,
+}
+
+/// One window of the timeline.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from_ns: u64,
+    to_ns: u64,
+    stall_max_ns: Option<u64>,
+}
+
+impl Join for Span {
+    fn join(&mut self, later: Span) {
+        self.to_ns = later.to_ns;
+        self.stall_max_ns = self.stall_max_ns.max(later.stall_max_ns);
+    }
+}
+
+impl Windows {
+    /// A run of these stages, without windows yet.
+    #[must_use]
+    pub fn new(stages: &[Stage]) -> Windows {
+        let listed = Stage::ALL.into_iter().filter(|it| stages.contains(it));
+        Windows {
+            totals: Histograms::new(stages),
+            stages: listed.map(StageSeries::new).collect(),
+            without_stalls: Series::new(),
+            spans: Folding::default(),
+            began_ns: None,
+        }
+    }
+
+    /// Adds the window from `from_ns` to `to_ns`, with what was recorded in it, and what the meters
+    /// have seen so far. Without meters, `stalls` is empty.
+    pub fn add(&mut self, from_ns: u64, to_ns: u64, recorded: &Histograms, stalls: &StallLog) {
+        self.began_ns.get_or_insert(from_ns);
+        self.totals.merge(recorded);
+        self.stages.iter_mut().for_each(|it| it.add(recorded));
+        let (total, stalled) = (recorded.sum(Stage::Total), recorded.sum(Stage::Stalled));
+        if let (Some(total), Some(stalled)) = (total, stalled) {
+            let [all, met] = [&total, &stalled].map(|it| Counts::of(it.histogram()));
+            let sum_ns = total.sum_ns() - stalled.sum_ns();
+            self.without_stalls.add_counts(all.without(&met), sum_ns);
+        }
+        self.spans.push(Span {
+            from_ns,
+            to_ns,
+            stall_max_ns: stalls.longest_ns(from_ns, to_ns),
+        });
+    }
+
+    /// All windows together, and the slowest ticks.
+    #[must_use]
+    pub fn totals(&self) -> &Histograms {
+        &self.totals
+    }
+
+    /// The figures of every stage that has samples, in the order a tick passes them, first of all
+    /// ticks, then of each provenance that has any. `stalled` is not among them: it is a part of
+    /// `total`, see [`Windows::views`].
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageFigures> {
+        let stages = self.stages.iter();
+        stages
+            .filter(|it| it.stage != Stage::Stalled)
+            .filter_map(StageSeries::figures)
+            .collect()
+    }
+
+    /// `total` as it is, and without those ticks that met a stall: the second only if they were
+    /// told apart.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let total = self.series(Stage::Total);
+        let raw = total.map_or_else(Figures::default, |it| it.figures("all"));
+        let mut views = Vec::new();
+        if self.without_stalls.window_count() > 0 {
+            let without = self.without_stalls.figures("all");
+            let left_out = raw.samples.saturating_sub(without.samples);
+            let share = left_out as f64 / raw.samples.max(1) as f64;
+            views.push(view("without stalls", share, without));
+        }
+        views.insert(0, view("raw", 0.0, raw));
+        views
+    }
+
+    /// `total`, window by window.
+    #[must_use]
+    pub fn timeline(&self) -> Vec<Window> {
+        let counts = self.series(Stage::Total).map_or(&[][..], Series::windows);
+        let began_ns = self.began_ns.unwrap_or(0);
+        let windows = self.spans.items().iter().zip(counts);
+        windows
+            .map(|(span, counts)| window(span, counts, began_ns))
+            .collect()
+    }
+
+    /// All of a stage.
+    pub(crate) fn series(&self, stage: Stage) -> Option<&Series> {
+        let found = self.stages.iter().find(|it| it.stage == stage);
+        found.map(|it| &it.all)
+    }
+}
+
+impl StageSeries {
+    fn new(stage: Stage) -> StageSeries {
+        let parts = stage.provenances().iter();
+        StageSeries {
+            stage,
+            all: Series::new(),
+            parts: parts.map(|&of| (of, Series::new())).collect(),
+        }
+    }
+
+    fn add(&mut self, recorded: &Histograms) {
+        let empty = StageHistogram::new();
+        let all = recorded.sum(self.stage);
+        self.all.add(all.as_ref().unwrap_or(&empty));
+        for (of, part) in &mut self.parts {
+            part.add(recorded.part(self.stage, *of).unwrap_or(&empty));
+        }
+    }
+
+    /// `None` without samples.
+    fn figures(&self) -> Option<StageFigures> {
+        let parts = self.parts.iter().filter(|(_, part)| !part.is_empty());
+        let mut parts: Vec<Figures> = parts.map(|(of, part)| part.figures(of.name())).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        parts.insert(0, self.all.figures("all"));
+        Some(StageFigures {
+            stage: self.stage.name().to_owned(),
+            parts,
+        })
+    }
+}
+
+fn view(name: &str, left_out: f64, figures: Figures) -> View {
+    View {
+        name: name.to_owned(),
+        left_out,
+        figures,
+        ratios: Vec::new(),
+    }
+}
+
+fn window(span: &Span, counts: &Counts, began_ns: u64) -> Window {
+    let samples = counts.len();
+    let at = |quantile, at_least| counts.at_quantile(quantile).filter(|_| samples >= at_least);
+    Window {
+        at_ns: span.from_ns.saturating_sub(began_ns),
+        samples,
+        p50_ns: at(0.5, 2),
+        p99_ns: at(0.99, 100),
+        max_ns: counts.max(),
+        stall_max_ns: span.stall_max_ns,
+    }
+}
