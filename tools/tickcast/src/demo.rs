@@ -4,31 +4,28 @@ mod relay;
 mod report;
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 use tickcast_net::thread::available_cores;
-use tickcast_net::{BufferSize, Group, Idle, Interface, ReceiveConfig, SendConfig};
-use tickcast_publisher::{
-    FlowControl, InMemory, Prefetched, Publisher, PublisherConfig, PublisherHandle, Speed,
-};
-use tickcast_subscriber::{
-    Attached, Start, Subscriber, SubscriberBuilder, SubscriberConfig, ThreadConfig,
-};
-use tickcast_tickfile::{Chunk, Synthetic, SyntheticConfig};
+use tickcast_net::{BufferSize, Group, Idle, Interface};
+use tickcast_publisher::{InMemory, Prefetched, Publisher, PublisherHandle, Speed};
+use tickcast_subscriber::{Attached, Subscriber, SubscriberBuilder};
+use tickcast_tickfile::{Chunk, SyntheticConfig};
 use tickcast_wire::Tick;
 
 use crate::deployment::{self, Deployment, Thread};
 use crate::faults::{self, FaultArgs};
-use crate::feed::{OverflowArgs, ThreadArgs, conflict, interface, priority};
+use crate::feed::{OverflowArgs, ThreadArgs, conflict, interface};
 use crate::interrupt::Interrupt;
 use crate::measure::Measure;
 use crate::proof::Alert;
 use crate::show::{self, BOLD};
 use crate::strategies::Checksum;
+use crate::together::{self, PlacementArgs, Setup};
 use crate::{Outcome, files, progress};
 
 use self::relay::{RecoveryFaults, Relay};
@@ -109,66 +106,8 @@ pub struct DemoArgs {
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
 
-    /// Core of the send loop.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    send_core: Option<usize>,
-
-    /// Real-time priority of the send loop, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads"
-    )]
-    send_priority: Option<u8>,
-
-    /// Core of the receive thread.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    receive_core: Option<usize>,
-
-    /// Real-time priority of the receive thread, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads"
-    )]
-    receive_priority: Option<u8>,
-
-    /// Core of the strategies' threads.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    strategy_core: Option<usize>,
-
-    /// Real-time priority of the strategies' threads, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads",
-        conflicts_with = "inline"
-    )]
-    strategy_priority: Option<u8>,
+    #[command(flatten)]
+    placement: PlacementArgs,
 
     #[command(flatten)]
     overflow: OverflowArgs,
@@ -203,21 +142,7 @@ impl DemoArgs {
 
     /// The threads that have flags of their own.
     fn plan(&self) -> Vec<Thread> {
-        let thread = |name: &str, core, priority| Thread {
-            name: name.into(),
-            core,
-            priority,
-            idle: self.idle(),
-        };
-        let mut threads = vec![
-            thread("tc-send", self.send_core, self.send_priority),
-            thread("tc-receive", self.receive_core, self.receive_priority),
-        ];
-        for number in 1..=self.strategy_threads() {
-            let name = format!("tc-strategy-{number}");
-            threads.push(thread(&name, self.strategy_core, self.strategy_priority));
-        }
-        threads
+        self.placement.plan(self.strategy_threads(), self.idle())
     }
 }
 
@@ -315,81 +240,44 @@ fn source(args: &DemoArgs, interrupt: &Interrupt) -> anyhow::Result<Option<(Sour
         let ticks = Ticks::Read(Prefetched::start(reader.into_chunks())?);
         return Ok(Some((Source { name, ticks }, None)));
     }
-    let config = SyntheticConfig {
-        seed: args.seed,
-        ..SyntheticConfig::default()
-    };
-    let name = format!(
-        "synthetic market, {} instruments, seed {}",
-        show::count(u64::from(config.instruments)),
-        config.seed
-    );
-    let count = usize::try_from(args.ticks)?;
-    let bar = progress::over_ticks("making ticks", args.ticks);
-    let mut ticks = Vec::with_capacity(count);
-    let mut market = Synthetic::new(config);
-    while ticks.len() < count {
-        if interrupt.is_set() {
-            return Ok(None);
-        }
-        let part = (count - ticks.len()).min(65_536);
-        ticks.extend(market.by_ref().take(part));
-        bar.set_position(ticks.len() as u64);
-    }
-    bar.finish_and_clear();
-    Ok(Some((
-        Source {
-            name,
-            ticks: Ticks::Made(ticks),
-        },
-        Some(args.ticks),
-    )))
-}
-
-/// Groups of this process's own, so that two demos on one host do not meet.
-fn groups() -> anyhow::Result<[Group; 2]> {
-    let [_, b, c, d] = std::process::id().to_be_bytes();
-    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
-    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
+    let (name, market) = together::synthetic(args.seed);
+    let ticks = together::make_ticks(market, usize::try_from(args.ticks)?, interrupt);
+    Ok(ticks.map(|ticks| {
+        let ticks = Ticks::Made(ticks);
+        (Source { name, ticks }, Some(args.ticks))
+    }))
 }
 
 fn start(args: &DemoArgs, interface: &Interface, ticks: Ticks) -> anyhow::Result<Running> {
-    let lines = groups()?;
-    let publisher = start_publisher(args, ticks, lines, interface)?;
-    let [line_a, line_b] = lines.map(|group| ReceiveConfig::new(group, interface.clone()));
-    let mut config = SubscriberConfig::new(line_a);
-    config.line_b = Some(line_b);
+    let setup = Setup {
+        lines: together::groups()?,
+        interface,
+        speed: args.speed,
+        placement: &args.placement,
+        idle: args.idle(),
+        faults: args.faults.lines(),
+        seed: args.seed,
+    };
+    let mut config = setup.publisher();
+    config.linger = FINISH_TIME;
+    let publisher = match ticks {
+        Ticks::Made(ticks) => Publisher::start(config, InMemory::new(ticks))?,
+        Ticks::Read(ticks) => Publisher::start(config, ticks)?,
+    };
     let relay = relay(args, publisher.recovery_addr())?;
     let relayed = relay.as_ref().map(Relay::address);
-    config.recovery = relayed.or(publisher.recovery_addr());
-    config.arbiter.start = Start::Seq(1);
-    // The publisher waits for the subscriber to be there; only at full speed does it go on waiting.
-    config.flow_control = true;
-    config.core = args.receive_core;
-    config.priority = args.receive_priority;
-    config.idle = args.idle();
-    config.faults = args.faults.lines();
-    config.seed = args.seed;
+    let recovery = relayed.or(publisher.recovery_addr());
 
-    let mut builder = SubscriberBuilder::new(config);
+    let mut builder = SubscriberBuilder::new(setup.subscriber(recovery));
     let mut strategies = Vec::new();
     let alert = Alert::default();
     for number in 1..=args.strategies {
+        let strategy = Checksum::new(alert.clone());
         strategies.push(if args.inline {
-            builder.attach_inline(Checksum::new(alert.clone()))
+            builder.attach_inline(strategy)
         } else {
-            let thread = ThreadConfig {
-                name: format!("tc-strategy-{number}"),
-                core: args.strategy_core,
-                priority: args.strategy_priority,
-                idle: args.idle(),
-                measured: true,
-            };
-            builder.attach_with(
-                Checksum::new(alert.clone()),
-                &thread,
-                args.overflow.reader(),
-            )?
+            let thread = setup.strategy(number);
+            builder.attach_with(strategy, &thread, args.overflow.reader())?
         });
     }
     let subscriber = builder.start()?;
@@ -398,7 +286,7 @@ fn start(args: &DemoArgs, interface: &Interface, ticks: Ticks) -> anyhow::Result
         subscriber,
         strategies,
         alert,
-        lines,
+        lines: setup.lines,
         relay,
     })
 }
@@ -412,35 +300,6 @@ fn relay(args: &DemoArgs, server: Option<SocketAddr>) -> anyhow::Result<Option<R
     relay
         .map(Some)
         .context("the relay of --fault-recovery cannot listen")
-}
-
-fn start_publisher(
-    args: &DemoArgs,
-    ticks: Ticks,
-    lines: [Group; 2],
-    interface: &Interface,
-) -> anyhow::Result<PublisherHandle> {
-    let [line_a, line_b] = lines.map(|group| SendConfig::new(group, interface.clone()));
-    let mut config = PublisherConfig::new(line_a);
-    config.line_b = Some(line_b);
-    config.speed = args.speed;
-    config.send_core = args.send_core;
-    config.send_priority = args.send_priority;
-    config.idle = args.idle();
-    config.linger = FINISH_TIME;
-    let window = if args.speed == Speed::Max {
-        FlowControl::default().window
-    } else {
-        u64::MAX
-    };
-    config.flow_control = Some(FlowControl {
-        window,
-        wait_for: 1,
-    });
-    Ok(match ticks {
-        Ticks::Made(ticks) => Publisher::start(config, InMemory::new(ticks))?,
-        Ticks::Read(ticks) => Publisher::start(config, ticks)?,
-    })
 }
 
 /// Waits for the end, or for Ctrl-C, which ends the session early but cleanly.

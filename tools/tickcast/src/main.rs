@@ -25,6 +25,7 @@ mod show;
 mod strategies;
 mod subscribe;
 mod system;
+mod together;
 mod verify;
 
 use std::io::{self, IsTerminal};
