@@ -48,7 +48,7 @@ pub use histograms::{Histograms, LONGEST_NS, SIGNIFICANT_DIGITS, StageHistogram}
 pub use hlog::{HlogError, HlogWriter};
 pub use provenance::Provenance;
 pub use recorder::{Recorder, Reporter, stages};
-pub use report::{Report, Row, StageRows};
+pub use report::{Report, Row, StageRows, duration};
 pub use run::{
     Clocks, Exemplar, Figures, Hiccup, Leg, Percentile, Platform, Point, RUN_VERSION, Ratio, Run,
     Setting, StageFigures, Ticks, View, Window,

@@ -180,7 +180,8 @@ impl Row {
 }
 
 /// A time with three significant digits, in the largest unit that leaves it at least 1.
-pub(crate) fn duration(ns: u64) -> String {
+#[must_use]
+pub fn duration(ns: u64) -> String {
     let (unit, name) = match ns {
         0..1_000 => return format!("{ns} ns"),
         1_000..1_000_000 => (1_000, "µs"),

@@ -7,7 +7,9 @@ use clap_complete::Shell;
 use tickcast_tickfile::SyntheticConfig;
 use tracing_subscriber::filter::Targets;
 
+use crate::compare::CompareArgs;
 use crate::demo::DemoArgs;
+use crate::latency::LatencyArgs;
 use crate::machine::MachineArgs;
 use crate::output::Target;
 use crate::publish::PublishArgs;
@@ -19,6 +21,8 @@ Examples:
   tickcast demo
   tickcast publish market.ticks --speed 10x
   tickcast subscribe --strategy board
+  tickcast latency --rate 20000/s --duration 10s
+  tickcast compare -- --inline --
   tickcast inspect market.ticks
   tickcast verify recording.ticks
   tickcast convert capture.pcapng.gz capture.ticks
@@ -56,6 +60,10 @@ pub enum Command {
     Publish(PublishArgs),
     /// Subscribe to a publisher.
     Subscribe(SubscribeArgs),
+    /// Measure how long ticks take, stage by stage, under a load that waits for nobody.
+    Latency(LatencyArgs),
+    /// Say whether two settings differ in latency, from runs in turns.
+    Compare(CompareArgs),
     /// Show what a tick file holds.
     Inspect(InspectArgs),
     /// Hold a recording against what the publisher keeps, byte for byte.

@@ -16,6 +16,11 @@ use tickcast_subscriber::{OverflowPolicy, ReaderConfig};
 /// Where the recovery server of a publisher is by default.
 pub const RECOVERY_ADDRESS: &str = "127.0.0.1:14000";
 
+/// Group and port of lines A and B by default.
+pub const LINE_A: &str = "239.192.7.1:14001";
+/// See [`LINE_A`].
+pub const LINE_B: &str = "239.192.7.2:14002";
+
 /// A share, written `5%` or `0.05`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share(pub f64);
@@ -72,7 +77,7 @@ pub struct LineArgs {
         long,
         help_heading = "Lines",
         value_name = "GROUP:PORT",
-        default_value = "239.192.7.1:14001"
+        default_value = LINE_A
     )]
     pub line_a: Group,
 
@@ -81,7 +86,7 @@ pub struct LineArgs {
         long,
         help_heading = "Lines",
         value_name = "GROUP:PORT|none",
-        default_value = "239.192.7.2:14002"
+        default_value = LINE_B
     )]
     pub line_b: LineB,
 

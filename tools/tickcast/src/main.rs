@@ -2,6 +2,7 @@
 
 mod causes;
 mod cli;
+mod compare;
 mod convert;
 mod demo;
 mod deployment;
@@ -13,6 +14,7 @@ mod in_order;
 mod inspect;
 mod instruments;
 mod interrupt;
+mod latency;
 mod losses;
 mod machine;
 mod measure;
@@ -54,6 +56,8 @@ fn main() -> ExitCode {
         Command::Demo(args) => args.check(),
         Command::Publish(args) => args.check(),
         Command::Subscribe(args) => args.check(),
+        Command::Latency(args) => args.check(),
+        Command::Compare(args) => args.check(),
         _ => Ok(()),
     };
     checked.unwrap_or_else(|error| error.exit());
@@ -81,6 +85,8 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(args) => demo::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Subscribe(args) => subscribe::run(&args),
+        Command::Latency(args) => latency::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Convert(args) => convert::run(&args),

@@ -100,6 +100,11 @@ impl ServerArgs {
 }
 
 impl ClientArgs {
+    /// Whether TLS was asked for.
+    pub const fn is_given(&self) -> bool {
+        self.recovery_ca.is_some()
+    }
+
     /// TLS, if it was asked for.
     ///
     /// # Errors

@@ -1,0 +1,211 @@
+//! `tickcast latency`: how long ticks take, stage by stage, under a load that waits for nobody.
+
+mod assemble;
+mod clock;
+mod floor;
+mod load;
+mod platform;
+mod print;
+mod recording;
+mod remote;
+mod settings;
+mod turn;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Error};
+use tickcast_latency::StageHistogram;
+use tickcast_net::Group;
+use tickcast_publisher::Speed;
+
+pub(crate) use self::load::LoadArgs;
+
+use self::floor::Floor;
+use self::load::Load;
+use self::recording::{LONGEST_WARM_UP, Recording};
+use self::remote::RemoteArgs;
+use self::turn::Ends;
+use crate::deployment::Deployment;
+use crate::feed::interface;
+use crate::interrupt::Interrupt;
+use crate::{Outcome, show, together};
+
+const HELP: &str = "\
+Examples:
+  tickcast latency
+  tickcast latency --rate 100000/s --duration 30s --inline --idle spin
+  tickcast latency capture.pcapng.gz --rate 1x --duration 1m
+  tickcast latency --hlog run.hlog --json
+  tickcast latency --subscribe --interface eth1 --recovery 10.0.3.1:14000
+
+Publisher and subscriber run in this process, over real sockets; with --subscribe the publisher is
+`tickcast publish` on another host. The load is open loop: every tick has an instant at which it is
+due, and what is late by then counts, whoever was late. First it runs until three windows agree,
+uncounted. In between, in turns of about a second, bare sockets are measured the same way.
+
+What the figures say:
+  samples    ticks measured; those that ended before they began are counted apart, in no figure
+  p50 … max  so many of a hundred ticks took at most so long; a dash when too few were measured
+  ±          standard error of the figure above it, by bootstrap over windows
+  publish    from when a tick was due to its packet being handed to the kernel
+  network    from there to the receiving kernel's stamp: on loopback, the sender's system call
+  kernel     from there to the receive thread having read it
+  handle     from there to the tick being in the queue, or at the inline strategy
+  queue      from there to the strategy's thread having it
+  strategy   from there to the strategy having dealt with it
+  service    from the send to the strategy: what the program takes once it is not late
+  total      from when it was due to the strategy: what a user waits
+  stalled    total of those ticks during which the machine stopped a thread
+  heal       how long gaps were open that both lines had lost; a sample is a gap
+  floor      bare sockets at the same rate; the ratio is the run over it, median of the turns
+  stalls     times at which the machine had taken a spinning thread's core
+Line, retransmit and snapshot say what brought a tick. docs/measuring.md has the rest.";
+
+/// A turn of the load, and of the floor between two of them, takes about so long.
+const TURN: Duration = Duration::from_secs(1);
+/// Arguments of `latency`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct LatencyArgs {
+    #[command(flatten)]
+    load: LoadArgs,
+
+    /// How long ticks are measured; the warm-up and the floor come on top.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "10s", value_parser = measured_time)]
+    duration: Duration,
+
+    #[command(flatten)]
+    remote: RemoteArgs,
+
+    /// Write the latency histograms, window by window, for HdrHistogram's tools.
+    #[arg(long, value_name = "FILE")]
+    hlog: Option<PathBuf>,
+
+    /// Print one line, a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A time that is measured.
+pub(crate) fn measured_time(text: &str) -> Result<Duration, String> {
+    let least = Duration::from_millis(100);
+    match humantime::parse_duration(text) {
+        Ok(time) if time >= least => Ok(time),
+        Ok(_) => Err("expected at least 100ms".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl LatencyArgs {
+    /// Checks what the parser of one argument cannot.
+    ///
+    /// # Errors
+    /// When both lines drop everything, or a thread would never run.
+    pub fn check(&self) -> Result<(), Error> {
+        self.load.check::<LatencyArgs>("tickcast latency")?;
+        self.remote.check()
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
+    let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
+    let load = &args.load;
+    let interface = interface(load.interface.as_deref())?;
+    let mut deployment = Deployment::plan(load.plan(), &[interface.name()]);
+    if load.threads.lock_memory {
+        deployment.lock_memory(load.file())?;
+    }
+    let mut recording = Recording::start(args.hlog.as_deref(), args.duration)?;
+    let (name, settings) = if args.remote.subscribe {
+        let lines = args.remote.lines();
+        let ends = args.remote.start(load)?;
+        recording.take_turn(ends, lines, args.duration, &interrupt)?;
+        let name = format!("subscribed to {}", args.remote);
+        (name, settings::settings(load, None, lines))
+    } else {
+        let Some(source) = load.open(TURN + LONGEST_WARM_UP, &interrupt)? else {
+            return Ok(Outcome::Interrupted);
+        };
+        let lines = together::groups()?;
+        take_turns(args, &source, lines, &mut recording, &interrupt)?;
+        let name = format!("{} at {}", source.name, load.rate);
+        (
+            name,
+            settings::settings(load, Some(&source.name), lines.map(Some)),
+        )
+    };
+    let run = recording.finish(name, settings, settings::machine());
+    show::result(&run, args.json, print::print)?;
+    Ok(if interrupt.is_set() {
+        Outcome::Interrupted
+    } else if run.ticks.lost > 0 {
+        Outcome::Lost
+    } else {
+        Outcome::Done
+    })
+}
+
+/// Run, floor, run, floor, …, for as long as the run is to be measured.
+fn take_turns(
+    args: &LatencyArgs,
+    source: &Load,
+    lines: [Group; 2],
+    recording: &mut Recording,
+    interrupt: &Interrupt,
+) -> anyhow::Result<()> {
+    let load = &args.load;
+    let turns = args.duration.as_nanos().div_ceil(TURN.as_nanos()) as u32;
+    let length = args.duration / turns;
+    for _ in 0..turns {
+        let ends = Ends::together(load, source, lines)?;
+        let goes_on = recording.take_turn(ends, lines.map(Some), length, interrupt)?;
+        let rate = match load.rate {
+            Speed::PerSecond(rate) => rate,
+            // As many as there were, evenly spaced.
+            Speed::Original(_) | Speed::Max => recording.last_rate(),
+        };
+        let floor = Floor {
+            lines,
+            interface: interface(load.interface.as_deref())?,
+            rate,
+            send_core: load.placement.send_core,
+            receive_core: load.placement.receive_core,
+        };
+        if !interrupt.is_set() {
+            recording.say("floor");
+            recording.take_floor(&floor.take(length, interrupt)?);
+        }
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Measures a load for a while after its warm-up, and gives `total` of all ticks; `None` when
+/// somebody asked to stop.
+///
+/// # Errors
+/// When an end does not start or fails, or there were no ticks.
+pub(crate) fn short_run(
+    load: &LoadArgs,
+    duration: Duration,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Option<StageHistogram>> {
+    let mut recording = Recording::start(None, duration)?;
+    let Some(source) = load.open(duration + LONGEST_WARM_UP, interrupt)? else {
+        return Ok(None);
+    };
+    let lines = together::groups()?;
+    let ends = Ends::together(load, &source, lines)?;
+    let is_whole = recording.take_turn(ends, lines.map(Some), duration, interrupt)?;
+    if interrupt.is_set() {
+        return Ok(None);
+    }
+    let total = recording.last_total().filter(|_| is_whole);
+    let total = total.context("the ticks came to an end before the run: take a longer file")?;
+    Ok(Some(total))
+}

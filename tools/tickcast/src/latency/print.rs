@@ -1,0 +1,205 @@
+//! A run, for people.
+
+use std::io::{self, Write};
+
+use tickcast_latency::{Exemplar, Figures, Ratio, Run, Setting, StageFigures, View, duration};
+
+use crate::show::{self, BOLD};
+
+/// The slowest ticks that people are shown; `--json` has all that were kept.
+const SHOWN: usize = 5;
+/// Wide enough for `99.999` and a time.
+const COLUMN: usize = 10;
+
+/// Prints it.
+pub(super) fn print(out: &mut dyn Write, run: &Run) -> io::Result<()> {
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    writeln!(
+        out,
+        "{BOLD}latency{BOLD:#}  {}, measured for {:.1} s after {:.1} s to get steady",
+        run.name,
+        seconds(run.duration_ns),
+        seconds(run.warm_up_ns)
+    )?;
+    writeln!(
+        out,
+        "  {} published, {} delivered, {} lost",
+        show::count(run.ticks.published),
+        show::count(run.ticks.delivered),
+        show::count(run.ticks.lost)
+    )?;
+    stages(out, &run.stages)?;
+    views(out, &run.views)?;
+    platform(out, run)?;
+    exemplars(out, &run.exemplars)?;
+    for statement in &run.statements {
+        writeln!(out, "{BOLD}note{BOLD:#}  {statement}")?;
+    }
+    Ok(())
+}
+
+fn stages(out: &mut dyn Write, stages: &[StageFigures]) -> io::Result<()> {
+    let Some(first) = stages.iter().find_map(|stage| stage.parts.first()) else {
+        return Ok(());
+    };
+    heading(out, "stage", first)?;
+    for stage in stages {
+        let [all, parts @ ..] = &stage.parts[..] else {
+            continue;
+        };
+        row(out, &stage.stage, all)?;
+        errors(out, all)?;
+        if stage.stage == "total" && parts.len() > 1 {
+            for part in parts {
+                row(out, &format!("  {}", part.of), part)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn heading(out: &mut dyn Write, what: &str, figures: &Figures) -> io::Result<()> {
+    write!(out, "{BOLD}{what:<15}{:>13}", "samples")?;
+    for percentile in &figures.percentiles {
+        write!(out, "{:>COLUMN$}", format!("p{}", percentile.percent))?;
+    }
+    writeln!(out, "{:>COLUMN$}{BOLD:#}", "max")
+}
+
+fn row(out: &mut dyn Write, name: &str, figures: &Figures) -> io::Result<()> {
+    write!(out, "{name:<15}{:>13}", show::count(figures.samples))?;
+    let percentiles = figures.percentiles.iter().map(|percentile| percentile.ns);
+    for ns in percentiles.chain([figures.max_ns]) {
+        write!(out, "{:>COLUMN$}", time(ns))?;
+    }
+    writeln!(out)?;
+    if figures.negative > 0 {
+        let count = show::count(figures.negative);
+        writeln!(out, "  {count} negative, in no figure: two clocks disagree")?;
+    }
+    if figures.saturated > 0 {
+        writeln!(out, "  {} over 60 s", show::count(figures.saturated))?;
+    }
+    Ok(())
+}
+
+/// The standard errors, below the percentiles they are of.
+fn errors(out: &mut dyn Write, figures: &Figures) -> io::Result<()> {
+    let errors = || {
+        figures
+            .percentiles
+            .iter()
+            .map(|percentile| percentile.error_ns)
+    };
+    if errors().all(|error| error.is_none()) {
+        return Ok(());
+    }
+    write!(out, "{:<15}{:>13}", "", "±")?;
+    for error in errors() {
+        let error = error.map(|ns| ns.round() as u64);
+        write!(out, "{:>COLUMN$}", error.map_or_else(String::new, duration))?;
+    }
+    writeln!(out)
+}
+
+fn time(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "-".into(), duration)
+}
+
+fn views(out: &mut dyn Write, views: &[View]) -> io::Result<()> {
+    let Some(first) = views.first() else {
+        return Ok(());
+    };
+    heading(out, "total, views", &first.figures)?;
+    for view in views {
+        row(out, &view.name, &view.figures)?;
+        if view.left_out > 0.0 {
+            writeln!(
+                out,
+                "  {:.2} % of the samples left out",
+                view.left_out * 100.0
+            )?;
+        }
+        if view.ratios.is_empty() {
+            continue;
+        }
+        write!(out, "{:<15}{:>13}", "over the floor", "")?;
+        for percentile in &view.figures.percentiles {
+            let of = |ratio: &&Ratio| ratio.percent == percentile.percent;
+            let ratio = view.ratios.iter().find(of);
+            let text = ratio.map_or_else(|| "-".into(), |ratio| format!("{:.2}", ratio.median));
+            write!(out, "{text:>COLUMN$}")?;
+        }
+        writeln!(out)?;
+        write!(out, "{:<15}{:>13}", "", "quartiles")?;
+        for ratio in &view.ratios {
+            let [low, high] = ratio.quartiles;
+            write!(out, "{:>COLUMN$}", format!("{low:.2}-{high:.2}"))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn platform(out: &mut dyn Write, run: &Run) -> io::Result<()> {
+    writeln!(out, "{BOLD}machine{BOLD:#}")?;
+    for setting in &run.machine {
+        writeln!(out, "  {:<20}{}", setting.name, setting.value)?;
+    }
+    for hiccup in &run.platform.hiccups {
+        let core = hiccup
+            .core
+            .map_or_else(|| "any core".into(), |core| format!("core {core}"));
+        let percentile = |percent: f64| {
+            let of = &hiccup.stalls.percentiles;
+            let found = of.iter().find(|percentile| percentile.percent == percent);
+            time(found.and_then(|percentile| percentile.ns))
+        };
+        writeln!(
+            out,
+            "  {} on {core}: {} stalls, {:.2} % of the time, p50 {}, p99 {}, max {}",
+            hiccup.thread,
+            show::count(hiccup.stalls.samples),
+            hiccup.share * 100.0,
+            percentile(50.0),
+            percentile(99.0),
+            time(hiccup.stalls.max_ns)
+        )?;
+    }
+    // Most things never happen.
+    let has_happened = |counter: &&Setting| !counter.value.split(' ').any(|word| word == "0");
+    for counter in run.platform.counters.iter().filter(has_happened) {
+        writeln!(out, "  {:<60}{:>14}", counter.name, counter.value)?;
+    }
+    Ok(())
+}
+
+fn exemplars(out: &mut dyn Write, exemplars: &[Exemplar]) -> io::Result<()> {
+    if exemplars.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{BOLD}slowest ticks{BOLD:#}")?;
+    for tick in exemplars.iter().take(SHOWN) {
+        let legs: Vec<String> = tick
+            .waterfall
+            .iter()
+            .map(|leg| match u64::try_from(leg.ns) {
+                Ok(ns) => format!("{} {}", leg.stage, duration(ns)),
+                Err(_) => format!("{} -{}", leg.stage, duration(leg.ns.unsigned_abs())),
+            })
+            .collect();
+        writeln!(
+            out,
+            "  {:<10}seq {}, instrument {}, by {}: {}",
+            duration(tick.total_ns),
+            tick.seq,
+            tick.instrument,
+            tick.provenance,
+            legs.join(", ")
+        )?;
+        for meanwhile in &tick.meanwhile {
+            writeln!(out, "            {meanwhile}")?;
+        }
+    }
+    Ok(())
+}

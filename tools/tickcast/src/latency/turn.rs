@@ -1,0 +1,218 @@
+//! One turn: both ends started, warm, measured for a while, and stopped again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tickcast_latency::{Histograms, StallBoard, StallLog};
+use tickcast_net::Group;
+use tickcast_net::clock::realtime_ns;
+use tickcast_publisher::{Publisher, PublisherHandle};
+use tickcast_subscriber::{
+    Attached, Loss, Origin, Stats, Strategy, Subscriber, SubscriberBuilder, SubscriberConfig,
+    ThreadConfig,
+};
+use tickcast_wire::Tick;
+
+use super::load::{Load, LoadArgs};
+use crate::feed::interface;
+use crate::interrupt::Interrupt;
+use crate::show;
+use crate::together::Setup;
+
+/// How often the ends are looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time for the measuring threads to hand over what they have.
+const HANDOVER: Duration = Duration::from_millis(5);
+/// Time for the subscriber to finish once the publisher has.
+const FINISH_TIME: Duration = Duration::from_secs(10);
+
+/// The strategy: it takes ticks, and counts what it is told is lost.
+#[derive(Debug, Default)]
+struct Taker {
+    lost: Arc<AtomicU64>,
+}
+
+impl Strategy for Taker {
+    fn on_tick(&mut self, _tick: &Tick, _origin: &Origin) {}
+
+    fn on_ticks(&mut self, _ticks: &[Tick], _origin: &Origin) {}
+
+    fn on_gap(&mut self, loss: &Loss) {
+        self.lost.fetch_add(loss.count, Ordering::Relaxed);
+    }
+}
+
+/// Both ends at work; or one, when the publisher is elsewhere.
+pub(super) struct Ends {
+    publisher: Option<PublisherHandle>,
+    pub(super) subscriber: Subscriber,
+    taker: Attached<Taker>,
+    lost: Arc<AtomicU64>,
+    stalls: StallBoard,
+}
+
+/// What came in while it was looked at.
+pub(super) struct Window {
+    /// Ns since the Unix epoch.
+    pub(super) from_ns: u64,
+    pub(super) to_ns: u64,
+    pub(super) histograms: Histograms,
+}
+
+/// What a turn ended with.
+pub(super) struct Ended {
+    pub(super) stats: Stats,
+    /// What came in after the last window.
+    pub(super) rest: Window,
+    pub(super) lost: u64,
+}
+
+impl Ends {
+    /// Starts both ends in this process.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub(super) fn together(
+        args: &LoadArgs,
+        load: &Load,
+        lines: [Group; 2],
+    ) -> anyhow::Result<Ends> {
+        let interface = interface(args.interface.as_deref())?;
+        let setup = Setup {
+            lines,
+            interface: &interface,
+            speed: args.rate,
+            placement: &args.placement,
+            idle: args.idle(),
+            faults: args.faults.lines(),
+            seed: args.seed,
+        };
+        let stalls = StallBoard::new();
+        let mut config = setup.publisher();
+        config.linger = FINISH_TIME;
+        config.stalls = Some(stalls.clone());
+        let publisher = Publisher::start(config, load.turn()?)?;
+        let subscriber = setup.subscriber(publisher.recovery_addr());
+        let thread = (!args.inline).then(|| setup.strategy(1));
+        Ends::start(subscriber, thread, stalls, Some(publisher))
+    }
+
+    /// Starts the subscribing end, with a thread for the strategy or inline.
+    pub(super) fn start(
+        mut config: SubscriberConfig,
+        thread: Option<ThreadConfig>,
+        stalls: StallBoard,
+        publisher: Option<PublisherHandle>,
+    ) -> anyhow::Result<Ends> {
+        config.time_strategies = true;
+        config.stalls = Some(stalls.clone());
+        let mut builder = SubscriberBuilder::new(config);
+        let taker = Taker::default();
+        let lost = Arc::clone(&taker.lost);
+        let taker = match thread {
+            Some(thread) => builder.attach(taker, &thread)?,
+            None => builder.attach_inline(taker),
+        };
+        Ok(Ends {
+            publisher,
+            subscriber: builder.start()?,
+            taker,
+            lost,
+            stalls,
+        })
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.publisher
+            .as_ref()
+            .is_some_and(PublisherHandle::is_finished)
+            || self.subscriber.has_ended()
+    }
+
+    /// Ticks lost so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Lets so much time pass, or less when there is nothing more to come or somebody asked to
+    /// stop, and gives what came in since the last window. `look` is called now and then.
+    pub(super) fn window(
+        &mut self,
+        since_ns: u64,
+        length: Duration,
+        interrupt: &Interrupt,
+        stalls: &mut StallLog,
+        mut look: impl FnMut(),
+    ) -> Window {
+        let end = since_ns + length.as_nanos() as u64;
+        loop {
+            look();
+            while let Some(alarm) = self.subscriber.next_alarm() {
+                tracing::warn!("{}", show::alarm(alarm));
+            }
+            let left = end.saturating_sub(realtime_ns());
+            if left == 0 || self.is_over() || interrupt.is_set() {
+                break;
+            }
+            std::thread::sleep(LOOK_EVERY.min(Duration::from_nanos(left)));
+        }
+        self.subscriber.request_latency();
+        std::thread::sleep(HANDOVER);
+        let mut histograms = Histograms::new(&[]);
+        self.subscriber.collect_latency(&mut histograms);
+        self.stalls.collect(stalls);
+        Window {
+            from_ns: since_ns,
+            to_ns: realtime_ns(),
+            histograms,
+        }
+    }
+
+    /// Ends the session and waits until all that was sent has arrived or is lost by notice.
+    ///
+    /// # Errors
+    /// When an end failed, or ticks are missing without notice.
+    pub(super) fn finish(self, since_ns: u64, stalls: &mut StallLog) -> anyhow::Result<Ended> {
+        let mut published = None;
+        if let Some(publisher) = self.publisher {
+            publisher.stop();
+            let asked = Instant::now();
+            while !self.subscriber.has_ended() {
+                if publisher.is_finished() && asked.elapsed() > FINISH_TIME {
+                    tracing::error!("the subscriber did not finish");
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            published = Some(publisher.join()?.published);
+        }
+        let mut stopped = self.subscriber.stop();
+        let mut histograms = Histograms::new(&[]);
+        stopped.collect_latency(&mut histograms);
+        self.stalls.collect(stalls);
+        let outcome = stopped.take(&self.taker);
+        let account = outcome.context("the strategy's thread is gone")?.account;
+        if let Some(published) = published
+            && account.delivered + account.lost != published
+        {
+            bail!(
+                "the promise is broken: {} delivered + {} lost is not {} published",
+                show::count(account.delivered),
+                show::count(account.lost),
+                show::count(published)
+            );
+        }
+        Ok(Ended {
+            stats: stopped.stats,
+            rest: Window {
+                from_ns: since_ns,
+                to_ns: realtime_ns(),
+                histograms,
+            },
+            lost: account.lost,
+        })
+    }
+}
