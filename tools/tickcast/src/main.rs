@@ -22,6 +22,7 @@ mod output;
 mod progress;
 mod proof;
 mod publish;
+mod report;
 mod security;
 mod show;
 mod strategies;

@@ -1,0 +1,62 @@
+// Loads pages in headless Chromium, light and dark, wide and narrow, and fails when one of them complains, asks for
+// anything from a network, is wider than the window, or is hard to read for somebody (axe).
+//
+//   node .ci/pages.mjs MODULES PICTURES PAGE...
+//
+// MODULES has puppeteer-core and axe-core; a picture of every view goes to PICTURES.
+import { createRequire } from "node:module";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [modules, pictures, ...pages] = process.argv.slice(2);
+const require = createRequire(join(resolve(modules), "node_modules", "x"));
+const puppeteer = require("puppeteer-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const profile = mkdtempSync(join(tmpdir(), "pages-"));
+const browser = await puppeteer.launch({
+  executablePath: "/usr/bin/chromium",
+  userDataDir: profile,
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+  ],
+});
+let failures = 0;
+const fail = (where, what) => { failures += 1; console.error(`${where}: ${what}`); };
+
+async function look(path, scheme, width) {
+  const where = `${basename(path)}, ${scheme}, ${width} px`;
+  const url = pathToFileURL(resolve(path)).href;
+  const page = await browser.newPage();
+  await page.setBypassCSP(true);
+  page.on("console", message => fail(where, `console: ${message.text()}`));
+  page.on("pageerror", error => fail(where, error.message));
+  page.on("request", request => { if (request.url() !== url) fail(where, `asks for ${request.url()}`); });
+  await page.setViewport({ width, height: 900 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await page.goto(url, { waitUntil: "load" });
+  if (path.endsWith(".html")) {
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (wide > width) fail(where, `is ${wide} px wide`);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => axe.run());
+    for (const { id, help, nodes } of violations) fail(where, `${id}: ${help}: ${nodes[0].html.slice(0, 200)}`);
+  }
+  const name = `${basename(path).replace(".", "-")}-${scheme}-${width}.png`;
+  await page.screenshot({ path: join(pictures, name), fullPage: true });
+  await page.close();
+}
+
+try {
+  for (const path of pages)
+    for (const scheme of ["light", "dark"])
+      for (const width of [1400, 400]) await look(path, scheme, width);
+} finally {
+  await browser.close();
+  rmSync(profile, { recursive: true, force: true });
+}
+if (failures > 0) process.exit(1);
+console.log(`${pages.length} pages in Chromium, light and dark, wide and narrow: no complaint`);

@@ -1,0 +1,134 @@
+//! Times, shares and percentiles as people read them.
+
+/// A time with three significant digits, in the largest unit that leaves it at least 1: `8.28 µs`.
+pub fn duration(ns: f64) -> String {
+    let (value, unit) = in_unit(ns);
+    let decimals = match value.abs() {
+        _ if unit == "ns" => 0,
+        0.0..9.995 => 2,
+        9.995..99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
+/// A time at a mark of an axis, with no more digits than it needs: `2.5 ms`, `0`.
+pub fn mark(ns: f64) -> String {
+    if ns == 0.0 {
+        return "0".into();
+    }
+    let (value, unit) = in_unit(ns);
+    format!("{} {unit}", trimmed(format!("{value:.3}")))
+}
+
+fn in_unit(ns: f64) -> (f64, &'static str) {
+    match ns.abs() {
+        0.0..999.5 => (ns, "ns"),
+        999.5..999_500.0 => (ns / 1e3, "µs"),
+        999_500.0..999_500_000.0 => (ns / 1e6, "ms"),
+        _ => (ns / 1e9, "s"),
+    }
+}
+
+/// A percentile, given as a number from 0 to 100: `99.9 %`.
+pub fn percent(percent: f64) -> String {
+    format!("{} %", trimmed(format!("{percent:.7}")))
+}
+
+/// The same as a word: `p99.9`.
+pub fn percentile(percent: f64) -> String {
+    format!("p{}", trimmed(format!("{percent:.7}")))
+}
+
+/// A share from 0 to 1 with two significant digits: `0.31 %`.
+pub fn share(share: f64) -> String {
+    let percent = share * 100.0;
+    let decimals = match percent.abs() {
+        0.0 => 0,
+        0.0..0.01 => return "< 0.01 %".into(),
+        0.01..1.0 => 2,
+        1.0..10.0 => 1,
+        _ => 0,
+    };
+    format!("{percent:.decimals$} %")
+}
+
+/// A change of one value into another, as a share of the first: `+3.1 %`, `−12 %`, `× 4.2` beyond
+/// a doubling.
+pub fn change(share: f64) -> String {
+    if share >= 1.0 {
+        return format!("× {:.1}", share + 1.0);
+    }
+    let percent = share * 100.0;
+    let decimals = usize::from(percent.abs() < 9.95);
+    let sign = if percent < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.decimals$} %", percent.abs())
+}
+
+fn trimmed(text: String) -> String {
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits() {
+        let times = [
+            (0.0, "0 ns"),
+            (999.4, "999 ns"),
+            (999.6, "1.00 µs"),
+            (8_281.0, "8.28 µs"),
+            (9_996.0, "10.0 µs"),
+            (-18_240.0, "-18.2 µs"),
+            (99_960.0, "100 µs"),
+            (999_600.0, "1.00 ms"),
+            (60e9, "60.0 s"),
+            (3_600e9, "3600 s"),
+        ];
+        for (ns, text) in times {
+            assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn marks_have_no_more_digits_than_they_need() {
+        for (ns, text) in [
+            (0.0, "0"),
+            (500.0, "500 ns"),
+            (1e6, "1 ms"),
+            (2.5e6, "2.5 ms"),
+            (120e9, "120 s"),
+        ] {
+            assert_eq!(mark(ns), text);
+        }
+    }
+
+    #[test]
+    fn shares_and_percentiles_are_short() {
+        assert_eq!(percent(99.999), "99.999 %");
+        assert_eq!(percent(50.0), "50 %");
+        assert_eq!(percentile(99.9), "p99.9");
+        assert_eq!(share(0.0), "0 %");
+        assert_eq!(share(0.000_01), "< 0.01 %");
+        assert_eq!(share(0.003_1), "0.31 %");
+        assert_eq!(share(0.42), "42 %");
+    }
+
+    #[test]
+    fn changes_have_a_sign() {
+        let changes = [
+            (0.031, "+3.1 %"),
+            (-0.12, "−12 %"),
+            (0.0, "+0.0 %"),
+            (3.2, "× 4.2"),
+        ];
+        for (share, text) in changes {
+            assert_eq!(change(share), text);
+        }
+    }
+}
