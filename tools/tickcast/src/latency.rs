@@ -11,12 +11,12 @@ mod remote;
 mod settings;
 mod turn;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Error};
-use tickcast_latency::StageHistogram;
+use tickcast_latency::{Run, StageHistogram};
 use tickcast_net::Group;
 use tickcast_publisher::Speed;
 
@@ -24,19 +24,20 @@ pub(crate) use self::load::LoadArgs;
 
 use self::floor::Floor;
 use self::load::Load;
-use self::recording::{LONGEST_WARM_UP, Recording};
+use self::recording::Recording;
 use self::remote::RemoteArgs;
 use self::turn::Ends;
 use crate::deployment::Deployment;
 use crate::feed::interface;
 use crate::interrupt::Interrupt;
-use crate::{Outcome, show, together};
+use crate::{Outcome, report, show, together};
 
 const HELP: &str = "\
 Examples:
   tickcast latency
   tickcast latency --rate 100000/s --duration 30s --inline --idle spin
   tickcast latency capture.pcapng.gz --rate 1x --duration 1m
+  tickcast latency --report run.html --svg charts
   tickcast latency --hlog run.hlog --json
   tickcast latency --subscribe --interface eth1 --recovery 10.0.3.1:14000
 
@@ -65,6 +66,11 @@ Line, retransmit and snapshot say what brought a tick. docs/measuring.md has the
 
 /// A turn of the load, and of the floor between two of them, takes about so long.
 const TURN: Duration = Duration::from_secs(1);
+/// When the first turn is not steady after so long, it is measured all the same, and it is said.
+const LONGEST_WARM_UP: Duration = Duration::from_secs(5);
+/// Every turn has at least so long to get steady; those after the first as long as they are measured.
+const LEAST_WARM_UP: Duration = Duration::from_millis(400);
+
 /// Arguments of `latency`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -82,6 +88,14 @@ pub struct LatencyArgs {
     /// Write the latency histograms, window by window, for HdrHistogram's tools.
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
+
+    /// Write a page with all figures as charts and tables, which needs no network.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+
+    /// Write the charts of that page as SVG files to this folder.
+    #[arg(long, value_name = "FOLDER")]
+    svg: Option<PathBuf>,
 
     /// Print one line, a JSON object.
     #[arg(long)]
@@ -109,6 +123,27 @@ impl LatencyArgs {
     }
 }
 
+impl LatencyArgs {
+    /// Writes what was asked for as a page and as pictures.
+    fn draw(&self, run: &Run) -> anyhow::Result<()> {
+        let write = |path: &Path, text: String| {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        };
+        let runs = std::slice::from_ref(run);
+        if let Some(path) = &self.report {
+            write(path, report::html(runs))?;
+        }
+        if let Some(folder) = &self.svg {
+            let context = || format!("cannot make the folder {}", folder.display());
+            std::fs::create_dir_all(folder).with_context(context)?;
+            for (name, text) in report::svgs(runs) {
+                write(&folder.join(name), text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
@@ -122,7 +157,8 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     let (name, settings) = if args.remote.subscribe {
         let lines = args.remote.lines();
         let ends = args.remote.start(load)?;
-        recording.take_turn(ends, lines, args.duration, &interrupt)?;
+        let length = args.duration;
+        recording.take_turn(ends, lines, LONGEST_WARM_UP, length, &interrupt)?;
         let name = format!("subscribed to {}", args.remote);
         (name, settings::settings(load, None, lines))
     } else {
@@ -138,6 +174,7 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
         )
     };
     let run = recording.finish(name, settings, settings::machine());
+    args.draw(&run)?;
     show::result(&run, args.json, print::print)?;
     Ok(if interrupt.is_set() {
         Outcome::Interrupted
@@ -159,9 +196,14 @@ fn take_turns(
     let load = &args.load;
     let turns = args.duration.as_nanos().div_ceil(TURN.as_nanos()) as u32;
     let length = args.duration / turns;
-    for _ in 0..turns {
+    for turn in 0..turns {
+        let warm_up = if turn == 0 {
+            LONGEST_WARM_UP
+        } else {
+            length.max(LEAST_WARM_UP)
+        };
         let ends = Ends::together(load, source, lines)?;
-        let goes_on = recording.take_turn(ends, lines.map(Some), length, interrupt)?;
+        let goes_on = recording.take_turn(ends, lines.map(Some), warm_up, length, interrupt)?;
         let rate = match load.rate {
             Speed::PerSecond(rate) => rate,
             // As many as there were, evenly spaced.
@@ -196,12 +238,13 @@ pub(crate) fn short_run(
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<StageHistogram>> {
     let mut recording = Recording::start(None, duration)?;
-    let Some(source) = load.open(duration + LONGEST_WARM_UP, interrupt)? else {
+    let warm_up = duration.max(LEAST_WARM_UP);
+    let Some(source) = load.open(duration + warm_up, interrupt)? else {
         return Ok(None);
     };
     let lines = together::groups()?;
     let ends = Ends::together(load, &source, lines)?;
-    let is_whole = recording.take_turn(ends, lines.map(Some), duration, interrupt)?;
+    let is_whole = recording.take_turn(ends, lines.map(Some), warm_up, duration, interrupt)?;
     if interrupt.is_set() {
         return Ok(None);
     }

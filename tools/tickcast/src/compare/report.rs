@@ -172,9 +172,7 @@ mod tests {
         let values = [1.0, factor].map(|factor| {
             (0..turns)
                 .map(|turn| {
-                    // Both wander; a little of it is not the same for both.
-                    let wander =
-                        1.0 + 0.01 * (turn % 7) as f64 + 0.001 * (turn % 3) as f64 * factor;
+                    let wander = 1.0 + 0.01 * (turn % 7) as f64;
                     [10_000.0, 20_000.0, 30_000.0].map(|ns: f64| (ns * factor * wander) as u64)
                 })
                 .collect()

@@ -6,7 +6,7 @@ use tickcast_latency::{
 };
 
 use super::platform::setting;
-use super::recording::{LONGEST_WARM_UP, Recording, TurnTotals};
+use super::recording::{Recording, TurnTotals};
 use crate::show;
 
 impl Recording {
@@ -75,16 +75,16 @@ impl Recording {
 
     /// What a reader must know before trusting a figure.
     fn statements(&self) -> Vec<String> {
-        let mut statements: Vec<String> = self.clock.statement().into_iter().collect();
+        let mut statements = self.notes.clone();
+        statements.extend(self.clock.statement());
         let total = self.windows.totals().sum(Stage::Total);
         statements.extend(total.as_ref().and_then(two_clocks));
         if self.unsteady > 0 {
             statements.push(format!(
-                "{} of {} turns were not steady after {} s and are measured all the same: no three \
-                 windows in a row agreed; the machine is busy, or the rate is more than it takes",
+                "{} of {} turns never got steady and are measured all the same: no three windows in \
+                 a row agreed; the machine is busy, or the rate is more than it takes",
                 self.unsteady,
-                self.turns.len(),
-                LONGEST_WARM_UP.as_secs()
+                self.turns.len()
             ));
         }
         if self.stalls.threads.is_empty() {

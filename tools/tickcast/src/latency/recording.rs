@@ -25,9 +25,9 @@ use crate::system::System;
 
 /// What is figured together: an entry of the timeline, and of the bootstrap.
 const WINDOW: Duration = Duration::from_millis(100);
-/// When figures are not steady after so long, they are measured all the same, and it is said.
-pub(super) const LONGEST_WARM_UP: Duration = Duration::from_secs(5);
 
+/// Time without a tick after which it is said that there was none.
+const QUIET: Duration = Duration::from_secs(3);
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// A run that is being measured.
@@ -51,6 +51,7 @@ pub(super) struct Recording {
     pub(super) machine: Reading,
     pub(super) buffers: BufferMarks,
     pub(super) clock: ClockWatch,
+    pub(super) notes: Vec<String>,
     system: System,
     bar: ProgressBar,
 }
@@ -92,6 +93,7 @@ impl Recording {
             machine: Reading::default(),
             buffers: BufferMarks::default(),
             clock: ClockWatch::default(),
+            notes: Vec::new(),
             system: System::here(),
             bar: progress::over_time("measuring", duration),
         })
@@ -115,10 +117,17 @@ impl Recording {
 
     /// Says what is being done.
     pub(super) fn say(&self, what: &'static str) {
+        tracing::info!("{what}");
         self.bar.set_message(what);
     }
 
-    /// Measures a turn of the load for so long once it is warm, and ends it. False when there is
+    /// Adds what a reader must know.
+    pub(super) fn state(&mut self, statement: String) {
+        self.notes.push(statement);
+    }
+
+    /// Measures a turn of the load for so long once it is warm, or after the longest warm-up all the
+    /// same, and ends it. False when there is
     /// nothing more to come, or somebody asked to stop.
     ///
     /// # Errors
@@ -127,11 +136,12 @@ impl Recording {
         &mut self,
         mut ends: Ends,
         lines: [Option<Group>; 2],
+        longest_warm_up: Duration,
         length: Duration,
         interrupt: &Interrupt,
     ) -> anyhow::Result<bool> {
         self.say("warming up");
-        let mut since = self.warm_up(&mut ends, interrupt)?;
+        let mut since = self.warm_up(&mut ends, longest_warm_up, interrupt);
         self.say("measuring");
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
         let dropped_before = ends.subscriber.stats().kernel_dropped;
@@ -155,6 +165,15 @@ impl Recording {
         }
         self.machine.add(&before, &Reading::take(&self.system));
         let is_whole = since - began >= length_ns;
+        if !is_whole {
+            let why = if interrupt.is_set() {
+                "stopped early, as was asked for"
+            } else {
+                "the ticks came to their end"
+            };
+            let measured = self.measured + Duration::from_nanos(since - began);
+            self.state(format!("{why}, after {:.1} s", measured.as_secs_f64()));
+        }
         let ended = ends.finish(since, &mut stalls)?;
         self.take_window(&ended.rest, &stalls, &mut total)?;
         let measured = Duration::from_nanos(since - began);
@@ -188,32 +207,34 @@ impl Recording {
     }
 
     /// Lets a turn run, uncounted, until its figures are steady; gives when that was.
-    fn warm_up(&mut self, ends: &mut Ends, interrupt: &Interrupt) -> anyhow::Result<u64> {
+    fn warm_up(&mut self, ends: &mut Ends, longest: Duration, interrupt: &Interrupt) -> u64 {
         let (mut since, mut steady) = (realtime_ns(), Steady::new());
-        let mut waited = Duration::ZERO;
+        let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
         let mut stalls = StallLog::default();
         loop {
             let window = ends.window(since, WINDOW, interrupt, &mut stalls, || ());
             let length = Duration::from_nanos(window.to_ns - since);
             since = window.to_ns;
             if interrupt.is_set() || ends.is_over() {
-                return Ok(since);
+                return since;
             }
             // Before the first tick there is nothing to get warm.
-            let Some(total) = window.histograms.sum(Stage::Total) else {
-                continue;
-            };
-            if total.is_empty() && waited.is_zero() {
+            let total = window.histograms.sum(Stage::Total);
+            if waited.is_zero() && total.is_none_or(|total| total.is_empty()) {
+                silent += length;
+                if silent >= QUIET && silent - length < QUIET {
+                    tracing::warn!("no tick so far: does the publisher run, with these lines?");
+                }
                 continue;
             }
             waited += length;
             self.warm_up += length;
             if steady.add(&window.histograms) {
-                return Ok(since);
+                return since;
             }
-            if waited >= LONGEST_WARM_UP {
+            if waited >= longest {
                 self.unsteady += 1;
-                return Ok(since);
+                return since;
             }
         }
     }

@@ -61,6 +61,15 @@ impl Feed {
         command
     }
 
+    /// `tickcast latency --subscribe`, with what else is asked for, once it measures.
+    pub fn latency(&self, more: &[&str]) -> Program {
+        let mut command = self.subscriber.tickcast(&["latency", "--subscribe"]);
+        command.args(self.addresses()).args(more).args(TELLING);
+        let mut latency = Program::start(command);
+        latency.wait_until_it_says("measuring");
+        latency
+    }
+
     /// A publisher that gives a JSON result, once it is there.
     pub fn publisher(&self, file: &Path, more: &[&str]) -> Program {
         let mut publisher = Program::start(self.publish(file, &[more, TELLING].concat()));

@@ -10,6 +10,7 @@ mod deployment;
 mod faults;
 mod feed;
 mod interrupts;
+mod latency;
 mod loopback;
 mod loss;
 mod namespaces;

@@ -1,0 +1,302 @@
+//! `latency` and `compare`: figures of a load that waits for nobody.
+//!
+//! Counts are held against each other and against what was done on purpose; of times only that
+//! they are at least as long as what was injected.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::feed::{Feed, folder, market, text};
+use crate::program::{Program, count, json, run, tickcast};
+
+/// Long enough for some windows, short enough for a test.
+const SHORT: &[&str] = &["latency", "--rate", "2000/s", "--duration", "500ms"];
+
+/// The figures of a stage: all of it, or what one provenance brought.
+fn part<'a>(run: &'a Value, stage: &str, of: &str) -> Option<&'a Value> {
+    let stages = run["stages"].as_array().expect("stages");
+    let stage = stages.iter().find(|it| it["stage"] == stage)?;
+    let parts = stage["parts"].as_array().expect("parts");
+    parts.iter().find(|it| it["of"] == of)
+}
+
+fn samples(run: &Value, stage: &str, of: &str) -> u64 {
+    part(run, stage, of).map_or(0, |part| count(part, "samples"))
+}
+
+/// How many samples of a stage took longer than this.
+fn longer_than(run: &Value, stage: &str, ns: u64) -> u64 {
+    let figures = part(run, stage, "all").expect("samples");
+    let curve = figures["curve"].as_array().expect("a curve");
+    let below = curve.iter().filter(|point| count(point, "ns") <= ns);
+    count(figures, "samples") - below.map(|point| count(point, "count")).max().unwrap_or(0)
+}
+
+/// What holds of every run that lost nothing.
+#[track_caller]
+fn adds_up(run: &Value) {
+    let ticks = &run["ticks"];
+    assert!(count(ticks, "published") > 0, "{ticks}");
+    assert_eq!(ticks["published"], ticks["delivered"]);
+    assert_eq!(count(ticks, "lost"), 0);
+    assert_eq!(samples(run, "total", "all"), count(ticks, "delivered"));
+    let lines = ["A", "B", "retransmit"].map(|of| samples(run, "total", of));
+    assert_eq!(lines.iter().sum::<u64>(), samples(run, "total", "all"));
+    let windows = run["timeline"].as_array().expect("a timeline");
+    let in_windows: u64 = windows.iter().map(|window| count(window, "samples")).sum();
+    assert_eq!(in_windows, samples(run, "total", "all"));
+    let exemplars = run["exemplars"].as_array().expect("exemplars");
+    assert!(!exemplars.is_empty());
+    let mut slower = u64::MAX;
+    for tick in exemplars {
+        let total = count(tick, "total_ns");
+        assert!(total <= slower, "the slowest first");
+        slower = total;
+        let legs = tick["waterfall"].as_array().expect("legs");
+        // What had to wait for others, or was sent again, has no stamps of a packet.
+        if legs.iter().all(|leg| leg["stage"] != "publish") {
+            continue;
+        }
+        let way = legs.iter().filter(|leg| leg["stage"] != "strategy");
+        let way: i64 = way.map(|leg| leg["ns"].as_i64().expect("ns")).sum();
+        assert_eq!(Ok(total), u64::try_from(way), "{tick}");
+    }
+}
+
+fn statements(run: &Value) -> String {
+    run["statements"].to_string()
+}
+
+fn view<'a>(run: &'a Value, name: &str) -> &'a Value {
+    let views = run["views"].as_array().expect("views");
+    let view = views.iter().find(|view| view["name"] == name);
+    view.unwrap_or_else(|| panic!("no view {name} in {views:?}"))
+}
+
+#[test]
+fn a_run_for_programs() {
+    for place in [&[][..], &["--inline"]] {
+        let run = json(&[SHORT, place].concat());
+        adds_up(&run);
+        assert_eq!(count(&run, "version"), 1);
+        // Half a second at 2,000 ticks a second.
+        let delivered = count(&run["ticks"], "delivered");
+        assert!(delivered >= 1_000, "{delivered}");
+        assert!(count(&run, "duration_ns") >= 500_000_000);
+        assert!(count(&run, "warm_up_ns") > 0);
+        let queue = samples(&run, "queue", "all");
+        assert_eq!(queue, if place.is_empty() { delivered } else { 0 });
+        for stage in [
+            "publish", "network", "kernel", "handle", "strategy", "service",
+        ] {
+            assert!(samples(&run, stage, "all") > 0, "{stage}");
+        }
+        // What the floor sends in half a second.
+        let floor = &view(&run, "floor")["figures"];
+        assert!((1..=1_000).contains(&count(floor, "samples")), "{floor}");
+        let percentiles = floor["percentiles"].as_array().expect("percentiles");
+        assert!(percentiles[0]["ns"].is_u64() && percentiles[5]["ns"].is_null());
+        assert!(statements(&run).contains("p99.99 and beyond are not given"));
+        for (list, name) in [("settings", "rate"), ("machine", "cores")] {
+            let list = run[list].as_array().expect("a list");
+            assert!(list.iter().any(|it| it["name"] == name), "{list:?}");
+        }
+        let counters = &run["platform"]["counters"].to_string();
+        for counter in [
+            "involuntary context switches, tc-receive",
+            "dropped by the kernel",
+        ] {
+            assert!(counters.contains(counter), "{counters}");
+        }
+    }
+}
+
+#[test]
+fn a_table_for_people() {
+    let said = run(SHORT).expect(0);
+    assert!(said.err.is_empty(), "{:?}", said.err);
+    let said = said.out.join("\n");
+    for words in [
+        "synthetic market, 4,000 instruments, seed 1 at 2000/s",
+        "total, views",
+        "over the floor",
+        "slowest ticks",
+        "p99.999",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+}
+
+#[test]
+fn threads_that_spin_are_their_own_meters() {
+    let spinning = ["--inline", "--idle", "spin"];
+    let run = json(&[SHORT, &spinning].concat());
+    let meters = run["platform"]["hiccups"].as_array().expect("meters");
+    let threads: Vec<&str> = meters
+        .iter()
+        .filter_map(|it| it["thread"].as_str())
+        .collect();
+    assert_eq!(threads, ["tc-send", "tc-receive"]);
+    let left = count(&view(&run, "without stalls")["figures"], "samples");
+    assert!(left <= samples(&run, "total", "all"));
+    let run = json(&[SHORT, &["--idle", "park"]].concat());
+    assert!(
+        statements(&run).contains("--idle spin"),
+        "{}",
+        statements(&run)
+    );
+}
+
+#[test]
+fn what_both_lines_lose_is_measured_as_a_retransmit() {
+    let lossy = ["--drop-a", "20%", "--drop-b", "20%"];
+    let run = json(&[SHORT, &lossy].concat());
+    adds_up(&run);
+    assert!(samples(&run, "total", "retransmit") > 0);
+    assert!(samples(&run, "heal", "all") > 0);
+    assert_eq!(samples(&run, "network", "retransmit"), 0);
+}
+
+/// A packet that is to come behind the next one and has none near is held for 2 ms. At 100 ticks a
+/// second that is true of every one, so that the number of late ticks is that of the faults.
+#[test]
+fn a_known_delay_appears_in_its_stage_as_often_as_it_was_made() {
+    let late = ["--fault-a", "reorder=100%", "--fault-b", "drop=100%"];
+    let slow = ["latency", "--rate", "100/s", "--duration", "1s"];
+    let run = json(&[&slow[..], &late].concat());
+    adds_up(&run);
+    let all = samples(&run, "handle", "all");
+    assert!(all >= 90, "{all}");
+    assert_eq!(longer_than(&run, "handle", 1_990_000), all);
+}
+
+#[test]
+fn a_file_at_its_own_pace_ends_the_run_when_it_ends() {
+    let folder = folder();
+    // Some seven seconds at its own pace: more than the longest warm-up.
+    let file = market(folder.path(), 700_000);
+    let run = json(&["latency", text(&file), "--rate", "1x", "--duration", "1m"]);
+    adds_up(&run);
+    assert!(count(&run, "duration_ns") < 60_000_000_000);
+    assert!(
+        statements(&run).contains("came to its end"),
+        "{}",
+        statements(&run)
+    );
+}
+
+#[test]
+fn an_early_end_gives_the_figures_so_far() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let long = [
+            "latency",
+            "--rate",
+            "2000/s",
+            "--duration",
+            "1h",
+            "--json",
+            "--log",
+            "info",
+        ];
+        let mut latency = Program::start(tickcast(&long));
+        latency.wait_until_it_says("measuring");
+        latency.signal(signal);
+        let run = latency.finish().expect(130).json();
+        assert!(
+            statements(&run).contains("stopped early"),
+            "{}",
+            statements(&run)
+        );
+    }
+}
+
+#[test]
+fn pages_pictures_and_logs_are_written() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let (page, charts, log) = (path("run.html"), path("charts"), path("run.hlog"));
+    let files = [
+        "--report",
+        text(&page),
+        "--svg",
+        text(&charts),
+        "--hlog",
+        text(&log),
+    ];
+    let run = json(&[SHORT, &files].concat());
+    assert!(
+        std::fs::read_to_string(page)
+            .expect("a page")
+            .contains("<svg")
+    );
+    let picture = std::fs::read_to_string(charts.join("percentiles.svg"));
+    assert!(picture.expect("a picture").contains("<svg"));
+    let log = std::fs::read_to_string(log).expect("a log");
+    let windows = run["timeline"].as_array().expect("a timeline").len();
+    assert_eq!(
+        log.lines()
+            .filter(|line| line.starts_with("Tag=total,"))
+            .count(),
+        windows
+    );
+}
+
+/// A publisher that stops for 50 ms sends nothing then; what was due meanwhile waited for it.
+#[test]
+fn a_publisher_that_stands_still_shows_in_response_time() {
+    const STOPS: u64 = 5;
+    const STOP: Duration = Duration::from_millis(50);
+    let folder = folder();
+    let file = market(folder.path(), 200_000);
+    let feed = Feed::on_loopback();
+    let publisher = feed.publisher(&file, &["--speed", "2000/s"]);
+    let latency = feed.latency(&["--duration", "3s"]);
+    for _ in 0..STOPS {
+        publisher.signal(Signal::STOP);
+        std::thread::sleep(STOP);
+        publisher.signal(Signal::CONT);
+        std::thread::sleep(STOP * 4);
+    }
+    let run = latency.finish().expect(0).json();
+    adds_up(&run);
+    // 100 ticks were due in each stop; some of the last are late by less than one step.
+    let late = longer_than(&run, "publish", 1_000_000);
+    assert!(late >= STOPS * 95, "{late} of {}", STOPS * 100);
+    let slowest = count(part(&run, "publish", "all").expect("samples"), "max_ns");
+    assert!(slowest >= STOP.as_nanos() as u64, "{slowest}");
+    let total = count(part(&run, "total", "all").expect("samples"), "max_ns");
+    assert!(total >= slowest);
+}
+
+#[test]
+fn settings_are_compared_in_turns() {
+    let compare = ["compare", "--runs", "10", "--duration", "100ms", "--json"];
+    let settings = [
+        "--", "--rate", "2000/s", "--", "--rate", "2000/s", "--inline",
+    ];
+    let report = run(&[&compare[..], &settings].concat()).expect(0).json();
+    assert_eq!(report["a"], "--rate 2000/s");
+    assert_eq!(count(&report, "turns"), 10);
+    let percentiles = report["percentiles"].as_array().expect("percentiles");
+    assert_eq!(percentiles.len(), 3);
+    for compared in percentiles {
+        for values in ["a_ns", "b_ns"] {
+            assert_eq!(compared[values].as_array().expect("values").len(), 10);
+        }
+        let ratio = compared["ratio"].as_f64().expect("a ratio");
+        let end = |at: usize| compared["interval"][at].as_f64().expect("an end");
+        assert!((end(0)..=end(1)).contains(&ratio), "{compared}");
+    }
+    let differ = percentiles
+        .iter()
+        .any(|compared| compared["differs"] == true);
+    assert_eq!(report["differ"], differ);
+    assert!(
+        !report["statements"]
+            .as_array()
+            .expect("statements")
+            .is_empty()
+    );
+}
