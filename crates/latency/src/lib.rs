@@ -29,6 +29,7 @@
 
 mod bootstrap;
 mod counts;
+mod hgrm;
 mod histograms;
 mod hlog;
 mod provenance;
@@ -44,8 +45,12 @@ mod steady;
 mod windows;
 
 pub use bootstrap::MIN_WINDOWS;
+pub use hgrm::{HgrmReadError, read_hgrm, write_hgrm};
 pub use histograms::{Histograms, LONGEST_NS, SIGNIFICANT_DIGITS, StageHistogram};
-pub use hlog::{HlogError, HlogWriter};
+pub use hlog::{
+    HlogError, HlogReadError, HlogWriter, LineError, Log, MAX_LINE_BYTES, MAX_TAGS, MAX_VALUES,
+    PayloadError, Tagged,
+};
 pub use provenance::Provenance;
 pub use recorder::{Recorder, Reporter, stages};
 pub use report::{Report, Row, StageRows, duration};

@@ -65,6 +65,16 @@ impl Series {
         self.windows.items().len()
     }
 
+    /// Different values, each window's by themselves: what its memory grows with.
+    pub(crate) fn value_count(&self) -> usize {
+        let windows = self.windows.items().iter();
+        windows.map(|window| window.values().len()).sum()
+    }
+
+    pub(crate) fn sum_ns(&self) -> f64 {
+        self.sum_ns
+    }
+
     pub(crate) fn negative(&self) -> u64 {
         self.negative
     }

@@ -98,15 +98,12 @@ impl Windows {
     pub fn views(&self) -> Vec<View> {
         let total = self.series(Stage::Total);
         let raw = total.map_or_else(Figures::default, |it| it.figures("all"));
-        let mut views = Vec::new();
-        if self.without_stalls.window_count() > 0 {
-            let without = self.without_stalls.figures("all");
-            let left_out = raw.samples.saturating_sub(without.samples);
-            let share = left_out as f64 / raw.samples.max(1) as f64;
-            views.push(view("without stalls", share, without));
-        }
-        views.insert(0, view("raw", 0.0, raw));
-        views
+        let without = (self.without_stalls.window_count() > 0)
+            .then(|| View::without_stalls(&raw, self.without_stalls.figures("all")));
+        [View::raw(raw.clone())]
+            .into_iter()
+            .chain(without)
+            .collect()
     }
 
     /// `total`, window by window.
@@ -116,7 +113,10 @@ impl Windows {
         let began_ns = self.began_ns.unwrap_or(0);
         let windows = self.spans.items().iter().zip(counts);
         windows
-            .map(|(span, counts)| window(span, counts, began_ns))
+            .map(|(span, counts)| {
+                let at_ns = span.from_ns.saturating_sub(began_ns);
+                Window::of(counts, at_ns, span.stall_max_ns)
+            })
             .collect()
     }
 
@@ -161,24 +161,39 @@ impl StageSeries {
     }
 }
 
-fn view(name: &str, left_out: f64, figures: Figures) -> View {
-    View {
-        name: name.to_owned(),
-        left_out,
-        figures,
-        ratios: Vec::new(),
+impl View {
+    pub(crate) fn raw(figures: Figures) -> View {
+        View {
+            name: "raw".to_owned(),
+            left_out: 0.0,
+            figures,
+            ratios: Vec::new(),
+        }
+    }
+
+    pub(crate) fn without_stalls(raw: &Figures, figures: Figures) -> View {
+        let left_out = raw.samples.saturating_sub(figures.samples);
+        View {
+            name: "without stalls".to_owned(),
+            left_out: left_out as f64 / raw.samples.max(1) as f64,
+            figures,
+            ratios: Vec::new(),
+        }
     }
 }
 
-fn window(span: &Span, counts: &Counts, began_ns: u64) -> Window {
-    let samples = counts.len();
-    let at = |quantile, at_least| counts.at_quantile(quantile).filter(|_| samples >= at_least);
-    Window {
-        at_ns: span.from_ns.saturating_sub(began_ns),
-        samples,
-        p50_ns: at(0.5, 2),
-        p99_ns: at(0.99, 100),
-        max_ns: counts.max(),
-        stall_max_ns: span.stall_max_ns,
+impl Window {
+    /// A window that began so long after the run.
+    pub(crate) fn of(counts: &Counts, at_ns: u64, stall_max_ns: Option<u64>) -> Window {
+        let samples = counts.len();
+        let at = |quantile, needed| counts.at_quantile(quantile).filter(|_| samples >= needed);
+        Window {
+            at_ns,
+            samples,
+            p50_ns: at(0.5, 2),
+            p99_ns: at(0.99, 100),
+            max_ns: counts.max(),
+            stall_max_ns,
+        }
     }
 }

@@ -1,34 +1,39 @@
 //! Figures by windows: percentiles, their standard errors, curves, timelines, and what is said.
 
+mod support;
+
 use hdrhistogram::Histogram;
 use proptest::{collection, prelude::ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use support::{Feeder, SECOND};
 use tickcast_latency::{
     CURVE_POINTS, Histograms, MIN_WINDOWS, PERCENTILES, Provenance, STALL_NS, Stage, StallBoard,
     StallLog, Steady, WINDOWS_KEPT, Windows, stages,
 };
 
 const STAGES: [Stage; 3] = [Stage::Network, Stage::Total, Stage::Stalled];
-const SECOND: u64 = 1_000_000_000;
 
 /// A set with these samples of `total`, of line A.
 fn set(samples: impl IntoIterator<Item = u64>) -> Histograms {
-    let (mut recorder, mut reporter) = stages(&STAGES);
-    for ns in samples {
-        recorder.record((Stage::Total, Provenance::A), 0, ns, 1);
-    }
-    drop(recorder);
-    let mut set = Histograms::new(&STAGES);
-    reporter.collect(&mut set);
-    set
+    let mut feeder = Feeder::new(&STAGES);
+    feed(&mut feeder, samples).clone()
+}
+
+fn feed(feeder: &mut Feeder, samples: impl IntoIterator<Item = u64>) -> &Histograms {
+    feeder.set(|recorder| {
+        for ns in samples {
+            recorder.record((Stage::Total, Provenance::A), 0, ns, 1);
+        }
+    })
 }
 
 fn run(windows: impl IntoIterator<Item = Vec<u64>>) -> Windows {
-    let mut run = Windows::new(&STAGES);
+    let (mut run, mut feeder) = (Windows::new(&STAGES), Feeder::new(&STAGES));
     for (nth, samples) in windows.into_iter().enumerate() {
         let from = (1_000 + nth as u64) * SECOND;
-        run.add(from, from + SECOND, &set(samples), &StallLog::default());
+        let set = feed(&mut feeder, samples);
+        run.add(from, from + SECOND, set, &StallLog::default());
     }
     run
 }
