@@ -69,6 +69,12 @@ impl Ring {
         Reader::new(Arc::clone(&self.shared))
     }
 
+    /// The position of the next line to be published.
+    pub fn head(&self) -> u64 {
+        // Nobody reads lines on the strength of it.
+        self.shared.head.load(Ordering::Relaxed)
+    }
+
     /// How many lines a reader may be behind without being lapped, which is also the longest batch.
     pub fn capacity(&self) -> usize {
         self.shared.capacity

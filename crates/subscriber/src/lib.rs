@@ -86,7 +86,7 @@ pub use image::{ImageStats, NoImage};
 pub use inlet::{ReceiveBy, ReceivedBy};
 pub use overflow::{MAX_QUEUE_LINES, OverflowPolicy, ReaderConfig};
 pub use reader::TickReader;
-pub use stats::{ReceiveBuffers, ReceivedByLine, Stats};
+pub use stats::{QueueFill, ReceiveBuffers, ReceivedByLine, Stats};
 pub use store_reader::{StoreReader, Stored};
 pub use strategy::{Account, Outcome, Strategy};
 pub use subscriber::{

@@ -49,6 +49,12 @@ impl Progress {
         (next != GONE).then_some(next)
     }
 
+    /// The next line that the reader wants; `None` when it is gone.
+    pub(crate) fn next_line(&self) -> Option<u64> {
+        let line = self.line.load(Ordering::Relaxed);
+        (line != GONE).then_some(line)
+    }
+
     /// Whether the reader has dealt with every line of the queue before this one, or is gone.
     pub(crate) fn has_read(&self, line: u64) -> bool {
         self.line.load(Ordering::Relaxed) >= line

@@ -169,6 +169,7 @@ impl ReceiveLoop {
         self.stats.session = self.arbiter.session();
         self.stats.next_seq = self.arbiter.next_seq();
         self.stats.held = self.arbiter.held() as u64;
+        self.stats.open_gaps = self.arbiter.open_gaps() as u64;
         self.stats.ended = self.output.shared.end_line.load(Ordering::Relaxed) != RUNNING;
         for input in &self.lines {
             self.stats.faults[input.line as usize] = input.faults.counters();

@@ -17,6 +17,8 @@ pub struct Stats {
     pub next_seq: u64,
     /// Ticks that wait for those before them.
     pub held: u64,
+    /// Gaps that are open: the other line or recovery may still fill them.
+    pub open_gaps: u64,
     /// Datagrams that the kernel dropped because the receive buffer of line A or B was full. When
     /// both come in by one AF_XDP socket, the counts of both, here and of errors, are line A's.
     pub kernel_dropped: [u64; 2],
@@ -32,6 +34,18 @@ pub struct Stats {
     pub recovery_connect_failures: u64,
     /// The session followed has ended and everything of it was put out.
     pub ended: bool,
+}
+
+/// How much of the queue waits for one of its readers, as of now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueFill {
+    /// The name of the strategy's thread; `reader` for a [`TickReader`](crate::TickReader).
+    pub reader: String,
+    /// Lines that wait: ticks, and a mark for each batch of them. More than `capacity` when the
+    /// reader is lapped.
+    pub waiting: u64,
+    /// The most lines that may wait.
+    pub capacity: u64,
 }
 
 /// The receive buffer of each line, as asked for and as it is. When both come in by one AF_XDP

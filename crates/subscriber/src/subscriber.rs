@@ -12,7 +12,7 @@ use tickcast_latency::{Histograms, Reporter, StallBoard, stages};
 use tickcast_net::thread::{Placement, available_cores, spawn_named};
 use tickcast_net::{DropMeter, Idle, Idler, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line, Provenance};
-use tickcast_queue::{Producer, ring};
+use tickcast_queue::{Producer, Ring, ring};
 
 use crate::error::StartError;
 use crate::event::Stamps;
@@ -27,7 +27,7 @@ use crate::reader::{Common, Progress, Seat, Source, TickReader};
 use crate::receive::{LineInput, Output, RECEIVE_STAGES, RUNNING, ReceiveLoop, Shared};
 use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
-use crate::stats::{ReceiveBuffers, ReceivedByLine, Stats};
+use crate::stats::{QueueFill, ReceiveBuffers, ReceivedByLine, Stats};
 use crate::strategy::{Outcome, Run, Runner, Strategy};
 use crate::tls::ClientTls;
 
@@ -142,6 +142,8 @@ pub struct SubscriberBuilder {
     seats: Vec<Seat>,
     readers: Vec<ReaderConfig>,
     progress: Vec<Arc<Progress>>,
+    /// The names of those readers.
+    names: Vec<String>,
     inline: Vec<Box<dyn Run>>,
     threads: Vec<JoinHandle<Box<dyn Run>>>,
     reporters: Vec<Reporter>,
@@ -162,6 +164,7 @@ impl SubscriberBuilder {
             seats: Vec::new(),
             readers: Vec::new(),
             progress: Vec::new(),
+            names: Vec::new(),
             inline: Vec::new(),
             threads: Vec::new(),
             reporters: Vec::new(),
@@ -176,7 +179,10 @@ impl SubscriberBuilder {
 
     /// A reader of the stream from its start, with what becomes of it when it does not keep up.
     pub fn reader_with(&mut self, config: impl Into<ReaderConfig>) -> TickReader {
-        let config = config.into();
+        self.named_reader("reader", config.into())
+    }
+
+    fn named_reader(&mut self, name: &str, config: ReaderConfig) -> TickReader {
         if config.wants_image() {
             let most = self.config.image_instruments;
             let image = &mut self.common.image;
@@ -185,6 +191,7 @@ impl SubscriberBuilder {
         self.readers.push(config);
         let progress = Arc::new(Progress::default());
         self.progress.push(Arc::clone(&progress));
+        self.names.push(name.to_owned());
         TickReader::new(self.seat(), config, self.common.clone(), progress)
     }
 
@@ -223,7 +230,7 @@ impl SubscriberBuilder {
         if thread.measured {
             self.reporters.push(reporter);
         }
-        let mut reader = self.reader_with(config);
+        let mut reader = self.named_reader(&thread.name, config.into());
         let mut runner: Box<dyn Run> = Box::new(Runner::new(strategy, measuring));
         let mut looks = Looks::new(wanted.meter(&thread.name, thread.core, thread.idle));
         let mut idler = Idler::new(thread.idle);
@@ -271,7 +278,7 @@ impl SubscriberBuilder {
     pub fn start(mut self) -> Result<Subscriber, StartError> {
         let config = self.config.clone();
         let image = self.image_keeper();
-        let producer = self.make_queue()?;
+        let (producer, queue) = self.make_queue()?.unzip();
         let (configs, lines) = lines(&config);
         let inlets = open_inlets(&configs, config.receive_by)?;
         let mut buffers = ReceiveBuffers::default();
@@ -350,6 +357,8 @@ impl SubscriberBuilder {
             helpers,
             threads: self.threads,
             progress: self.progress,
+            names: self.names,
+            queue,
             reporters: self.reporters,
             buffers,
             received_by,
@@ -378,7 +387,7 @@ impl SubscriberBuilder {
 
     /// Makes the queue, as long as its readers need it, and gives them their places in it. There
     /// is none when every strategy is inline.
-    fn make_queue(&mut self) -> Result<Option<Producer>, StartError> {
+    fn make_queue(&mut self) -> Result<Option<(Producer, Ring)>, StartError> {
         let wanted = queue_lines(self.config.queue_lines, self.readers.iter().copied());
         let lines = wanted.map_err(|wanted| StartError::QueueTooLong {
             wanted,
@@ -392,7 +401,7 @@ impl SubscriberBuilder {
             // A reader that is gone wants no place.
             let _ = seat.send(ring.reader());
         }
-        Ok(Some(producer))
+        Ok(Some((producer, ring)))
     }
 }
 
@@ -435,6 +444,10 @@ pub struct Subscriber {
     helpers: Vec<JoinHandle<()>>,
     threads: Vec<JoinHandle<Box<dyn Run>>>,
     progress: Vec<Arc<Progress>>,
+    /// The names of those readers.
+    names: Vec<String>,
+    /// There is none when every strategy is inline.
+    queue: Option<Ring>,
     reporters: Vec<Reporter>,
     buffers: ReceiveBuffers,
     received_by: ReceivedByLine,
@@ -475,6 +488,26 @@ impl Subscriber {
     #[must_use]
     pub fn image_stats(&self) -> Option<ImageStats> {
         self.image.as_ref().map(|image| image.stats())
+    }
+
+    /// How much of the queue waits for each of its readers that is not gone, in the order in which
+    /// they were attached.
+    #[must_use]
+    pub fn queues(&self) -> Vec<QueueFill> {
+        let Some(queue) = &self.queue else {
+            return Vec::new();
+        };
+        let fill = |(name, progress): (&String, &Arc<Progress>)| {
+            let line = progress.next_line()?;
+            Some(QueueFill {
+                reader: name.clone(),
+                // A reader may have read a batch that the head does not count yet.
+                waiting: queue.head().saturating_sub(line),
+                capacity: queue.capacity() as u64,
+            })
+        };
+        let readers = self.names.iter().zip(&self.progress);
+        readers.filter_map(fill).collect()
     }
 
     /// Whether the session has ended, with everything of it put out and read by every strategy

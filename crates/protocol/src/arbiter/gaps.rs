@@ -61,6 +61,10 @@ impl Gaps {
         self.list.capacity() * size_of::<Gap>()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -136,6 +136,12 @@ impl Arbiter {
         self.window.held()
     }
 
+    /// Gaps that are open: ticks that are missing before ones that have come.
+    #[must_use]
+    pub fn open_gaps(&self) -> usize {
+        self.gaps.len()
+    }
+
     /// Memory taken for what is held, missing, asked for and compared, in bytes: from the start to
     /// the end the same.
     #[must_use]
