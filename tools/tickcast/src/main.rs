@@ -15,6 +15,7 @@ mod inspect;
 mod instruments;
 mod interrupt;
 mod latency;
+mod live;
 mod losses;
 mod machine;
 mod measure;
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
     };
     checked.unwrap_or_else(|error| error.exit());
     let to_stderr = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(live::LogWriter::default)
         .with_ansi(io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(to_stderr)

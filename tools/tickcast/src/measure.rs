@@ -19,6 +19,8 @@ const HANDOVER: Duration = Duration::from_millis(5);
 pub struct Measure {
     totals: Histograms,
     interval: Histograms,
+    /// The last interval that was closed.
+    last: Histograms,
     since: u64,
     hlog: Option<HlogWriter<BufWriter<File>>>,
 }
@@ -41,23 +43,36 @@ impl Measure {
         Ok(Measure {
             totals: empty(),
             interval: empty(),
+            last: empty(),
             since,
             hlog,
         })
     }
 
-    /// To be called every so often: closes an interval when its time has come.
+    /// To be called every so often: closes an interval when its time has come, and says whether it
+    /// did.
     ///
     /// # Errors
     /// When the log cannot be written.
-    pub fn poll(&mut self, subscriber: &mut Subscriber) -> anyhow::Result<()> {
-        if realtime_ns() - self.since >= INTERVAL_NS {
+    pub fn poll(&mut self, subscriber: &mut Subscriber) -> anyhow::Result<bool> {
+        let is_over = realtime_ns() - self.since >= INTERVAL_NS;
+        if is_over {
             subscriber.request_latency();
             std::thread::sleep(HANDOVER);
             subscriber.collect_latency(&mut self.interval);
             self.close_interval()?;
         }
-        Ok(())
+        Ok(is_over)
+    }
+
+    /// The last interval that was closed.
+    pub const fn last(&self) -> &Histograms {
+        &self.last
+    }
+
+    /// All intervals that were closed.
+    pub const fn totals(&self) -> &Histograms {
+        &self.totals
     }
 
     fn close_interval(&mut self) -> anyhow::Result<()> {
@@ -66,6 +81,7 @@ impl Measure {
             hlog.write(self.since, now, &self.interval)?;
         }
         self.totals.merge(&self.interval);
+        std::mem::swap(&mut self.interval, &mut self.last);
         self.interval.clear();
         self.since = now;
         Ok(())

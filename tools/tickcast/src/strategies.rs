@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -15,6 +16,7 @@ use tickcast_wire::{Body, Digest, Symbol, Tick};
 
 use crate::causes;
 use crate::instruments::{BoardRow, Instruments, Sides, VwapRow, name};
+use crate::live::Activity;
 use crate::losses::{self, Losses};
 use crate::proof::Alert;
 use crate::show;
@@ -108,19 +110,27 @@ pub struct Follow {
     instruments: Instruments,
     snapshot_as_of: Option<u64>,
     checksum: Checksum,
+    /// What live views show of it, if there are any.
+    activity: Option<Arc<Activity>>,
     /// Nobody reads stdout any more.
     deaf: bool,
 }
 
 impl Follow {
-    /// Follows these symbols, or all if there are none.
-    pub fn new(choice: Choice, symbols: &[Symbol], alert: Alert) -> Follow {
+    /// Follows these symbols, or all if there are none, and tells live views of it.
+    pub fn new(
+        choice: Choice,
+        symbols: &[Symbol],
+        alert: Alert,
+        activity: Option<Arc<Activity>>,
+    ) -> Follow {
         Follow {
             choice,
             symbols: symbols.iter().copied().collect(),
             instruments: Instruments::default(),
             snapshot_as_of: None,
             checksum: Checksum::new(alert),
+            activity,
             deaf: false,
         }
     }
@@ -203,6 +213,9 @@ impl Strategy for Follow {
 
     fn on_ticks(&mut self, ticks: &[Tick], origin: &Origin) {
         self.checksum.on_ticks(ticks, origin);
+        if let Some(activity) = &self.activity {
+            activity.take(ticks, origin.provenance);
+        }
         for tick in ticks {
             self.take_in(tick, origin);
         }
@@ -237,6 +250,9 @@ impl Strategy for Follow {
 
     fn on_checkpoint(&mut self, checkpoint: &Checkpoint) {
         self.checksum.on_checkpoint(checkpoint);
+        if let Some(activity) = &self.activity {
+            activity.prove(self.checksum.proof());
+        }
     }
 
     fn on_end(&mut self, session: u64, last_seq: u64) {

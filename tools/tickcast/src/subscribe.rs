@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -32,6 +33,7 @@ use crate::feed::{
     LineArgs, OverflowArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority,
 };
 use crate::interrupt::Interrupt;
+use crate::live::{Activity, Live, LiveArgs, Seen, Watched};
 use crate::measure::Measure;
 use crate::proof::Alert;
 use crate::security::ClientArgs;
@@ -46,6 +48,8 @@ Examples:
   tickcast subscribe --strategy board --stay
   tickcast subscribe --interface eth1 --interface-b eth2 --recovery 10.0.3.1:14000
   tickcast subscribe --strategy print --overflow latest=1000
+  tickcast subscribe --stay --tui
+  tickcast subscribe --stay --web 127.0.0.1:9500 --prometheus 127.0.0.1:9501
 
 A subscriber that starts late gets a snapshot of the state before, then live ticks, without a hole.
 It ends with the session, or with --stay at Ctrl-C; then it prints what it was given. Exit code 3
@@ -240,6 +244,9 @@ pub struct SubscribeArgs {
     #[command(flatten)]
     overflow: OverflowArgs,
 
+    #[command(flatten)]
+    live: LiveArgs,
+
     /// Write the latency histograms, second by second, for HdrHistogram's tools.
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
@@ -265,6 +272,11 @@ impl SubscribeArgs {
             return Err(conflict(
                 "--strategy vwap needs every trade, and --overflow latest leaves trades out; \
                  choose another policy, such as lossless=1000000",
+            ));
+        }
+        if self.live.tui && self.strategy == Choice::Print {
+            return Err(conflict(
+                "--tui and --strategy print both want the terminal; --web shows the same in a browser",
             ));
         }
         deployment::check(&self.plan(), available_cores().len()).map_err(|why| conflict(&why))
@@ -299,9 +311,15 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     if args.threads.lock_memory {
         deployment.lock_memory(None)?;
     }
+    let watched = Watched {
+        line_b: config.line_b.is_some(),
+        recovery: config.recovery.is_some(),
+    };
+    let mut live = Live::start(&args.live, watched, &interrupt)?;
     let mut builder = SubscriberBuilder::new(config);
     let alert = Alert::default();
-    let strategy = attach(args, &alert, &mut builder)?;
+    let activity = live.as_ref().map(Live::activity);
+    let strategy = attach(args, &alert, activity, &mut builder)?;
     let recorder = args
         .record
         .as_ref()
@@ -319,8 +337,8 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     })?;
     info!("subscribed");
     way::warn(subscriber.received_by());
-    if !args.json {
-        show::to_stdout(|out| introduce(out, args, &subscriber))?;
+    if !args.json && !args.live.tui {
+        show::to_stdout(|out| introduce(out, args, &subscriber, live.as_ref()))?;
     }
     let received_by = subscriber.received_by().clone();
     let mut overflow = Overflow::new(subscriber.receive_buffers(), &received_by);
@@ -330,8 +348,11 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         &mut measure,
         &mut overflow,
         &alert,
+        live.as_mut(),
         &interrupt,
     )?;
+    // The terminal is as before when the totals are printed.
+    drop(live);
     let mut stopped = subscriber.stop();
     overflow.look(&stopped.stats);
     alert.report();
@@ -417,9 +438,10 @@ fn interfaces(config: &SubscriberConfig) -> Vec<&str> {
 fn attach(
     args: &SubscribeArgs,
     alert: &Alert,
+    activity: Option<Arc<Activity>>,
     builder: &mut SubscriberBuilder,
 ) -> anyhow::Result<Attached<Follow>> {
-    let follow = Follow::new(args.strategy, &args.symbols, alert.clone());
+    let follow = Follow::new(args.strategy, &args.symbols, alert.clone(), activity);
     if args.inline {
         return Ok(builder.attach_inline(follow));
     }
@@ -467,7 +489,12 @@ fn attach_recorder(
     Ok(builder.attach_with(Record::new(writer), &thread, config)?)
 }
 
-fn introduce(out: &mut dyn Write, args: &SubscribeArgs, subscriber: &Subscriber) -> io::Result<()> {
+fn introduce(
+    out: &mut dyn Write,
+    args: &SubscribeArgs,
+    subscriber: &Subscriber,
+    live: Option<&Live>,
+) -> io::Result<()> {
     let (a, b) = (args.lines.line_a, args.lines.line_b.group());
     let b = b.map_or_else(|| "none".into(), |group| group.to_string());
     let recovery = args
@@ -483,7 +510,8 @@ fn introduce(out: &mut dyn Write, args: &SubscribeArgs, subscriber: &Subscriber)
             writeln!(out, "  line {line}: received by {by}")?;
         }
     }
-    show::buffers(out, "receive", subscriber.receive_buffers())
+    show::buffers(out, "receive", subscriber.receive_buffers())?;
+    live.map_or(Ok(()), |live| live.introduce(out))
 }
 
 /// Waits for the end of the session or for Ctrl-C.
@@ -493,6 +521,7 @@ fn watch(
     measure: &mut Measure,
     overflow: &mut Overflow,
     alert: &Alert,
+    mut live: Option<&mut Live>,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
     let mut quiet_since = Some(Instant::now());
@@ -507,7 +536,16 @@ fn watch(
                 );
             }
         }
-        measure.poll(subscriber)?;
+        if measure.poll(subscriber)?
+            && let Some(live) = &mut live
+        {
+            live.show(Seen {
+                stats: subscriber.stats(),
+                queues: subscriber.queues(),
+                now: measure.last(),
+                since: measure.totals(),
+            });
+        }
         overflow.look(&subscriber.stats());
         alert.report();
         while let Some(alarm) = subscriber.next_alarm() {
