@@ -98,6 +98,11 @@ pub enum Response {
         /// The next seq that the client wants.
         next_seq: u64,
     },
+    /// Send this reply, with the times by [`Reply::with_clock`].
+    Clock {
+        /// The reply.
+        reply: Reply,
+    },
     /// Send nothing; if the client has joined flow control, this is its position.
     Position {
         /// The next seq that the client wants.
@@ -234,6 +239,9 @@ impl Responder {
             RequestKind::FlowJoin => self.join(request),
             RequestKind::Position => Response::Position {
                 next_seq: request.first_seq(),
+            },
+            RequestKind::Clock => Response::Clock {
+                reply: self.ok(request, 0).with_ticks(request.first_seq(), 0),
             },
             // Who holds the secret looks at tokens before; here none has any business.
             RequestKind::Token => self.refuse(request, ReplyStatus::Malformed, 0),
@@ -557,6 +565,24 @@ mod tests {
         assert_eq!(
             with_flow.respond(&position, 0),
             Response::Position { next_seq: 6 }
+        );
+    }
+
+    #[test]
+    fn a_clock_is_served_before_the_first_tick_and_in_every_session() {
+        for session in [0, SESSION, 76] {
+            let request = ask(RequestKind::Clock, session, 1_234, 0);
+            let Response::Clock { reply } = responder(0).respond(&request, 0) else {
+                panic!("refused");
+            };
+            let reply = reply.with_clock(5, 6);
+            assert_eq!(reply.check(&request), Ok(ReplyStatus::Ok));
+            assert_eq!((reply.first_seq(), reply.clock()), (1_234, (5, 6)));
+        }
+        let other = Request::for_clock(CHANNEL + 1, 1_234, 42);
+        assert_eq!(
+            refusal(&mut responder(0), &other, 0),
+            (ReplyStatus::Malformed, 0)
         );
     }
 

@@ -87,6 +87,8 @@ counters! {
     Snapshots = "snapshots",
     /// Flow-control joins served.
     FlowJoins = "flow_joins",
+    /// Requests for the publisher's clock served.
+    Clocks = "clocks",
     /// Ticks queued for clients, in retransmits and snapshots.
     RecoveryTicks = "recovery_ticks",
     /// Requests answered: too old.

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use support::{Client, SESSION, ThenSilence, assert_published, config, line, recovery, ticks};
+use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{Image, ResponderLimits};
 use tickcast_publisher::{Counter, FlowControl, Publisher, PublisherHandle, RecoveryConfig};
 use tickcast_wire::{ReplyStatus, RequestKind, Tick};
@@ -227,5 +228,20 @@ fn check_last_hundred(client: &mut Client, last: u64, original: &[Tick]) {
     } else {
         assert_eq!((status, rows[99].seq()), (ReplyStatus::Ok, last));
         assert_published(&original[last as usize - 100..last as usize], &rows);
+    }
+}
+
+#[test]
+fn the_clock_says_when_it_was_asked_and_when_it_answered() {
+    let publisher = publisher(&ticks(10), [239, 192, 92, 6], recovery().limits);
+    let mut client = Client::connect(publisher.recovery_addr().unwrap());
+    for n in 1..=10 {
+        let asked = realtime_ns();
+        let (status, reply, rows) = client.ask(RequestKind::Clock, asked, 0);
+        let answered = realtime_ns();
+        assert_eq!((status, rows.len()), (ReplyStatus::Ok, 0));
+        let (received, sent) = reply.clock();
+        assert!(asked <= received && received <= sent && sent <= answered);
+        assert_eq!(publisher.counters().get(Counter::Clocks), n);
     }
 }

@@ -339,7 +339,9 @@ impl Client {
                 return self.refused(request, status, reply.detail(), around);
             }
             Response::Joined { reply, .. } => (reply, Body::Rows(Vec::new())),
-            Response::Position { .. } => unreachable!("an arbiter asks for no position"),
+            Response::Position { .. } | Response::Clock { .. } => {
+                unreachable!("an arbiter asks for no position and no clock")
+            }
         };
         let mut reading = Reading {
             request,

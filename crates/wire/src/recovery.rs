@@ -46,6 +46,9 @@ pub enum RequestKind {
     /// Shows the secret that the server asks of clients beyond its own host: the first request of
     /// a connection, and only ever over TLS. Session, first seq and count are 0.
     Token = 5,
+    /// What the publisher's clock shows: `first_seq` is what the client's shows as it asks.
+    /// Session and count are 0.
+    Clock = 6,
 }
 
 impl RequestKind {
@@ -58,6 +61,7 @@ impl RequestKind {
             3 => Some(RequestKind::FlowJoin),
             4 => Some(RequestKind::Position),
             5 => Some(RequestKind::Token),
+            6 => Some(RequestKind::Clock),
             _ => None,
         }
     }
@@ -155,6 +159,13 @@ impl Request {
         request
     }
 
+    /// The request for the publisher's clock; `asked` is what the client's shows, in ns since the
+    /// Unix epoch.
+    #[must_use]
+    pub const fn for_clock(channel: u16, asked: u64, id: u64) -> Request {
+        Request::new(RequestKind::Clock, 0, channel, asked, 0, id)
+    }
+
     /// Checks the request and gives its kind.
     ///
     /// # Errors
@@ -221,7 +232,8 @@ impl Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
-    /// Served: `count` ticks follow. Detail of a flow-control join: the window in ticks.
+    /// Served: `count` ticks follow. Detail of a flow-control join: the window in ticks; of a
+    /// clock, see [`Reply`].
     Ok = 0,
     /// The store no longer has it. Detail: the oldest seq it has. Take a snapshot.
     TooOld = 1,
@@ -277,11 +289,11 @@ impl Status {
 /// | 6 | 1 | status, see [`Status`] |
 /// | 7 | 1 | reserved, 0 |
 /// | 8 | 8 | the publisher's current session |
-/// | 16 | 8 | retransmit: seq of the first tick that follows; snapshot: the seq it is as of |
+/// | 16 | 8 | retransmit: seq of the first tick that follows; snapshot: the seq it is as of; clock: as in the request |
 /// | 24 | 8 | count of ticks that follow |
 /// | 32 | 8 | id of the request |
-/// | 40 | 8 | detail, by status |
-/// | 48 | 8 | snapshot: digest of all ticks up to the seq it is as of; 0 = none |
+/// | 40 | 8 | detail, by status; clock: the publisher's when the request was there, ns since the Unix epoch |
+/// | 48 | 8 | snapshot: digest of all ticks up to the seq it is as of; 0 = none; clock: the publisher's when the reply left |
 /// | 56 | 8 | checksum of the 56 bytes before |
 ///
 /// The ticks follow in blocks of [`BLOCK_ROWS`], the last with what is left; before each stands a
@@ -379,6 +391,14 @@ impl Reply {
         self.with_checksum()
     }
 
+    /// The same reply to a request for the clock, with what the publisher's clock showed when the
+    /// request was there and when the reply leaves, in ns since the Unix epoch.
+    #[must_use]
+    pub fn with_clock(mut self, received: u64, sent: u64) -> Reply {
+        (self.detail, self.digest) = (U64::new(received), U64::new(sent));
+        self.with_checksum()
+    }
+
     /// A reply that answers no request: why the server does not serve this connection.
     #[must_use]
     pub fn rejection(session: u64, status: Status, detail: u64) -> Reply {
@@ -428,8 +448,8 @@ impl Reply {
     }
 
     /// Checks that this answers `request` and gives the status. A served retransmit has exactly
-    /// the range that was asked for; a served snapshot is no older than asked for. A rejection of
-    /// the connection answers every request.
+    /// the range that was asked for; a served snapshot is no older than asked for; a clock repeats
+    /// when it was asked for. A rejection of the connection answers every request.
     ///
     /// # Errors
     /// See [`ReplyError`].
@@ -464,6 +484,9 @@ impl Reply {
             }
             (Status::Ok, Some(RequestKind::Snapshot)) => {
                 self.first_seq() >= request.first_seq() && self.first_seq() < u64::MAX
+            }
+            (Status::Ok, Some(RequestKind::Clock)) => {
+                self.first_seq == request.first_seq && self.count() == 0
             }
             _ => self.count() == 0,
         };
@@ -510,6 +533,12 @@ impl Reply {
     #[must_use]
     pub const fn digest(&self) -> Digest {
         Digest::from_value(self.digest.get())
+    }
+
+    /// Clock: what the publisher's showed when the request was there, and when the reply left.
+    #[must_use]
+    pub const fn clock(&self) -> (u64, u64) {
+        (self.detail.get(), self.digest.get())
     }
 }
 
@@ -700,6 +729,32 @@ mod tests {
         assert_eq!(bytes, expected);
         assert_eq!(request.check(), Ok(RequestKind::Token));
         assert_eq!(*request.token(), token);
+    }
+
+    #[test]
+    fn a_clock_has_its_four_times() {
+        let request = Request::for_clock(3, 0x0102_0304, 6);
+        let mut bytes = [0; 64];
+        request.write_to(&mut bytes).unwrap();
+        let mut expected = [0; 64];
+        expected[..7].copy_from_slice(b"TCRQ\x01\x06\x03");
+        expected[16..20].copy_from_slice(&[4, 3, 2, 1]);
+        expected[32] = 6;
+        assert_eq!(bytes, expected);
+        assert_eq!(request.check(), Ok(RequestKind::Clock));
+
+        let ok = Reply::new(&request, 258, Status::Ok, 0).with_ticks(0x0102_0304, 0);
+        let reply = ok.with_clock(7, 9);
+        reply.write_to(&mut bytes).unwrap();
+        let mut expected = with_checksum(expected, 0x627b_a2b5_a860_318a);
+        (expected[6], expected[8], expected[9]) = (0, 2, 1);
+        (expected[40], expected[48]) = (7, 9);
+        assert_eq!(bytes, expected);
+        assert_eq!(reply.check(&request), Ok(Status::Ok));
+        assert_eq!(reply.clock(), (7, 9));
+        let other = Request::for_clock(3, 0x0102_0305, 6);
+        assert!(reply.check(&other).is_err(), "asked at another time");
+        assert!(reply.with_ticks(0x0102_0304, 1).check(&request).is_err());
     }
 
     #[test]

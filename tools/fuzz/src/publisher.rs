@@ -74,7 +74,7 @@ fn request(input: &mut Input<'_>, next: u64) -> [u8; 64] {
     let mut bytes = [0; 64];
     bytes[..4].copy_from_slice(b"TCRQ");
     bytes[4] = 1;
-    bytes[5] = 1 + input.byte() % 5;
+    bytes[5] = 1 + input.byte() % 6;
     bytes[6] = CHANNEL as u8 + input.byte() / 250;
     bytes[8..16].copy_from_slice(&(SESSION - input.below(8) / 7 * SESSION).to_le_bytes());
     bytes[16..24].copy_from_slice(&input.number_near(next).to_le_bytes());
@@ -187,6 +187,11 @@ impl Publisher {
             Response::Joined { reply, next_seq } => {
                 assert_eq!(reply.check(&request), Ok(ReplyStatus::Ok));
                 assert_eq!(next_seq, request.first_seq());
+            }
+            Response::Clock { reply } => {
+                let reply = reply.with_clock(self.now, self.now + 1);
+                assert_eq!(reply.check(&request), Ok(ReplyStatus::Ok));
+                assert_eq!(reply.first_seq(), request.first_seq());
             }
             Response::Position { next_seq } => assert_eq!(next_seq, request.first_seq()),
         }

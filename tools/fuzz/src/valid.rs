@@ -139,6 +139,9 @@ pub fn reply(bytes: &[u8; 64], request: &[u8; 64]) -> Option<ReplyStatus> {
         (ReplyStatus::Ok, Some(RequestKind::Snapshot)) => {
             first >= number(request, 16) && first != u64::MAX
         }
+        (ReplyStatus::Ok, Some(RequestKind::Clock)) => {
+            bytes[16..24] == request[16..24] && count == 0
+        }
         _ => count == 0,
     };
     is_as_asked.then_some(status)

@@ -125,6 +125,7 @@ fn requests() -> Vec<Request> {
         RequestKind::FlowJoin,
         RequestKind::Position,
         RequestKind::Token,
+        RequestKind::Clock,
     ]
     .map(|kind| {
         let count = if kind == RequestKind::Retransmit {

@@ -287,6 +287,12 @@ fn bytes_are_what_the_text_says() {
     let reply = Reply::new(&request, 258, ReplyStatus::TooOld, 9);
     assert_eq!(reply.as_bytes(), block(&document, "reply"));
 
+    let request = Request::for_clock(3, 0x0102_0304, 6);
+    assert_eq!(request.as_bytes(), block(&document, "clock request"));
+    let reply = Reply::new(&request, 258, ReplyStatus::Ok, 0).with_ticks(0x0102_0304, 0);
+    let reply = reply.with_clock(7, 9);
+    assert_eq!(reply.as_bytes(), block(&document, "clock reply"));
+
     let token = Token::new(std::array::from_fn(|at| at as u8 + 1));
     let request = Request::with_token(3, token, 6);
     assert_eq!(request.as_bytes(), block(&document, "token"));

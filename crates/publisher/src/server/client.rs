@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::IpAddr;
 
 use mio::net::TcpStream;
+use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{Responder, Response};
 use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind, TICK_BYTES};
 use zerocopy::FromBytes;
@@ -339,6 +340,11 @@ impl Client {
                 desk.counters.add(Counter::FlowJoins, 1);
                 self.position = Some(next_seq.max(1));
                 self.send(desk, reply, Body::None);
+            }
+            Response::Clock { reply } => {
+                desk.counters.add(Counter::Clocks, 1);
+                let received = realtime_ns();
+                self.send(desk, reply, Body::Clock { received });
             }
             Response::Position { next_seq } => {
                 // A position never goes back, and means nothing before the join.

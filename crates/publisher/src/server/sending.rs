@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
+use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{Snapshot, Store};
 use tickcast_wire::{BLOCK_ROWS, Block, Reply, ReplyStatus, TICK_BYTES, Tick, TickSum};
 use zerocopy::IntoBytes;
@@ -19,6 +20,10 @@ const BLOCK_BYTES: u64 = HEAD_BYTES + (BLOCK_ROWS * TICK_BYTES) as u64;
 #[derive(Debug)]
 pub(crate) enum Body {
     None,
+    /// Nothing, but the reply says when it leaves, and when the request was there.
+    Clock {
+        received: u64,
+    },
     /// These ticks of the store, read as the socket takes them.
     Store {
         first_seq: u64,
@@ -92,6 +97,11 @@ impl Sending {
         socket: &mut impl Write,
         store: &Store,
     ) -> Result<usize, SendingError> {
+        if let Body::Clock { received } = self.body
+            && self.sent == 0
+        {
+            self.reply = self.reply.with_clock(received, realtime_ns());
+        }
         let reply_sent = self.sent.min(REPLY_BYTES) as usize;
         let reply = &self.reply.as_bytes()[reply_sent..];
         let body_sent = self.sent.saturating_sub(REPLY_BYTES);
@@ -146,7 +156,7 @@ impl Sending {
         let left_in_block = BLOCK_ROWS as u64 - row % BLOCK_ROWS as u64;
         let count = left_in_block.min(self.reply.count() - row);
         match &self.body {
-            Body::None => Ok((&[], &[])),
+            Body::None | Body::Clock { .. } => Ok((&[], &[])),
             Body::Store { first_seq } => store
                 .range(first_seq + row, count)
                 .map_err(|_| SendingError::Overrun),
