@@ -32,6 +32,7 @@ mod counts;
 mod hgrm;
 mod histograms;
 mod hlog;
+mod offset;
 mod provenance;
 mod recorder;
 mod report;
@@ -51,6 +52,7 @@ pub use hlog::{
     HlogError, HlogReadError, HlogWriter, LineError, Log, MAX_LINE_BYTES, MAX_TAGS, MAX_VALUES,
     PayloadError, Tagged,
 };
+pub use offset::{ClockOffset, DRIFT_PPM, Exchange, Interval};
 pub use provenance::Provenance;
 pub use recorder::{Recorder, Reporter, stages};
 pub use report::{Report, Row, StageRows, duration};
