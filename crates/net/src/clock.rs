@@ -3,6 +3,7 @@
 //! Whatever leaves the process, or is compared with a kernel stamp, uses the real-time clock. It
 //! may be stepped or slewed; the monotonic clock never steps, and means nothing outside this boot.
 
+use crate::{OsError, sys};
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -18,6 +19,32 @@ pub fn realtime_ns() -> u64 {
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     nanos(clock_gettime(ClockId::Monotonic))
+}
+
+/// What the kernel knows of how right the real-time clock is: what a program that disciplines it, of
+/// NTP or PTP, has told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockState {
+    /// Whether something keeps it right. The errors mean little without.
+    pub is_synchronised: bool,
+    /// How far it probably is off, in ns.
+    pub estimated_error_ns: u64,
+    /// How far it is off at most, in ns; it grows while nobody says anything.
+    pub maximum_error_ns: u64,
+}
+
+/// Asks the kernel how right the real-time clock is.
+///
+/// # Errors
+/// [`OsError`] when it does not tell, as in some sandboxes.
+pub fn state() -> Result<ClockState, OsError> {
+    let (is_synchronised, estimated_us, maximum_us) = sys::clock_state()?;
+    let nanos = |us: i64| u64::try_from(us).unwrap_or(0).saturating_mul(1_000);
+    Ok(ClockState {
+        is_synchronised,
+        estimated_error_ns: nanos(estimated_us),
+        maximum_error_ns: nanos(maximum_us),
+    })
 }
 
 /// Sleeps until the real-time clock shows `deadline_ns`, or returns at once when it has passed.

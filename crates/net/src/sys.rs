@@ -339,6 +339,20 @@ pub(crate) fn set_scheduling(scheduling: Scheduling) -> Result<(), OsError> {
     }
 }
 
+/// Whether the real-time clock is kept right, and its estimated and its largest error, in µs.
+pub(crate) fn clock_state() -> Result<(bool, i64, i64), OsError> {
+    // SAFETY: `timex` is made of integers, for all of which zero is a value.
+    let mut timex: libc::timex = unsafe { mem::zeroed() };
+    // SAFETY: `timex` is a live local of the type asked for; with no modes set, which zero means,
+    // the kernel changes nothing but it.
+    let state = unsafe { libc::adjtimex(&mut timex) };
+    if state < 0 {
+        return Err(OsError::last());
+    }
+    let is_synchronised = state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0;
+    Ok((is_synchronised, timex.esterror, timex.maxerror))
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;

@@ -50,6 +50,9 @@ pub enum StartError {
     /// Flow control goes over the recovery channel, and there is none.
     #[error("flow control needs the address of the publisher's recovery server")]
     FlowControlWithoutRecovery,
+    /// The publisher's clock is asked for over the recovery channel, and there is none.
+    #[error("the publisher's clock can only be asked for at its recovery server; give its address")]
+    ClocksWithoutRecovery,
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+mod clocks;
 mod conflation;
 mod connection;
 mod error;

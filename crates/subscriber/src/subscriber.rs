@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tickcast_latency::{Histograms, Reporter, StallBoard, stages};
+use tickcast_latency::{Clocks, Histograms, Reporter, StallBoard, stages};
 use tickcast_net::thread::{Placement, available_cores, spawn_named};
 use tickcast_net::{DropMeter, Idle, Idler, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line, Provenance};
 use tickcast_queue::{Producer, Ring, ring};
 
+use crate::clocks::{ClockClient, ClockMeter};
 use crate::error::StartError;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
@@ -53,6 +54,9 @@ pub struct SubscriberConfig {
     pub arbiter: ArbiterConfig,
     /// Whether the publisher is held back to the pace of the slowest strategy; replays only.
     pub flow_control: bool,
+    /// Whether it is measured, over the recovery channel and all the time, by how much the
+    /// publisher's clock differs from this host's; default not. It takes a connection of its own.
+    pub clocks: bool,
     /// Lines of 64 bytes in the queue to the strategies: 65,536 (4 MiB). At least 1,024, and as
     /// many as overflow policies ask for; rounded up to a power of two; at most
     /// [`MAX_QUEUE_LINES`].
@@ -91,6 +95,7 @@ impl SubscriberConfig {
             recovery_tls: None,
             arbiter: ArbiterConfig::default(),
             flow_control: false,
+            clocks: false,
             queue_lines: 65_536,
             image_instruments: DEFAULT_MAX_INSTRUMENTS,
             // A publisher on the same machine spins too.
@@ -317,6 +322,18 @@ impl SubscriberBuilder {
             let client = FlowClient::join(server, tls, channel, shared, progress)?;
             helpers.push(spawn_named("tc-flow", None, move || client.run())?);
         }
+        let mut clocks = None;
+        if config.clocks {
+            let meter = clocks.insert(Arc::default());
+            let client = ClockClient {
+                server: config.recovery.ok_or(StartError::ClocksWithoutRecovery)?,
+                tls: config.recovery_tls.clone(),
+                channel: config.arbiter.channel,
+                shared: Arc::clone(&shared),
+                meter: Arc::clone(meter),
+            };
+            helpers.push(spawn_named("tc-clock", None, move || client.run())?);
+        }
         let arbiter = ArbiterConfig {
             line_b: config.line_b.is_some(),
             recovery: config.recovery.is_some(),
@@ -364,6 +381,7 @@ impl SubscriberBuilder {
             received_by,
             meters,
             image: self.common.image,
+            clocks,
             latest: Stats::default(),
         })
     }
@@ -454,6 +472,7 @@ pub struct Subscriber {
     /// The receive thread knows of a drop only by the next datagram, and asks nobody.
     meters: [Option<DropMeter>; 2],
     image: Option<Arc<LocalImage>>,
+    clocks: Option<Arc<ClockMeter>>,
     latest: Stats,
 }
 
@@ -510,6 +529,13 @@ impl Subscriber {
         readers.filter_map(fill).collect()
     }
 
+    /// What is known of the publisher's clock since the start; none until it has answered, or when
+    /// it is not asked.
+    #[must_use]
+    pub fn clocks(&self) -> Option<Clocks> {
+        self.clocks.as_ref()?.clocks()
+    }
+
     /// Whether the session has ended, with everything of it put out and read by every strategy
     /// that still runs.
     #[must_use]
@@ -539,6 +565,7 @@ impl Subscriber {
         self.shared.0.stop.store(true, Ordering::Relaxed);
         let mut stopped = Stopped {
             stats: Stats::default(),
+            clocks: None,
             inline: Vec::new(),
             threads: Vec::new(),
             reporters: std::mem::take(&mut self.reporters),
@@ -553,7 +580,9 @@ impl Subscriber {
             stopped.failed_threads += usize::from(outcome.is_err());
             stopped.threads.push(outcome.ok().map(Run::finish));
         }
+        stopped.clocks = self.clocks.as_ref().and_then(|clocks| clocks.clocks());
         for helper in self.helpers {
+            helper.thread().unpark();
             stopped.failed_threads += usize::from(helper.join().is_err());
         }
         stopped.stats = self.shared.0.stats.pop().unwrap_or(self.latest);
@@ -574,6 +603,8 @@ fn count_drops(meters: &mut [Option<DropMeter>; 2], stats: &mut Stats) {
 pub struct Stopped {
     /// What was counted in all.
     pub stats: Stats,
+    /// What was known of the publisher's clock, see [`Subscriber::clocks`].
+    pub clocks: Option<Clocks>,
     /// Threads of the subscriber itself that panicked: a fault of this crate.
     pub failed_threads: usize,
     inline: Vec<Option<Box<dyn Any + Send>>>,

@@ -18,6 +18,7 @@ use self::cores::{Core, IdleState};
 use self::interfaces::Device;
 use self::loopback::Loopback;
 use crate::Outcome;
+use crate::discipline::discipline;
 use crate::show::{self, BOLD, or_dash};
 use crate::system::System;
 
@@ -48,6 +49,8 @@ pub struct MachineArgs {
 struct Report {
     kernel: Option<String>,
     clock: Option<String>,
+    /// What keeps the clock right.
+    discipline: Option<String>,
     huge_pages: Option<String>,
     cores: Vec<Core>,
     idle_states: Vec<IdleState>,
@@ -67,6 +70,7 @@ struct Report {
 /// Runs the command.
 pub fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
     let mut report = look(&System::here(), &available_cores());
+    report.discipline = discipline(&System::here());
     report.realtime_refused = realtime_refused();
     report.lock_limit = lock_limit();
     report.loopback = loopback::probe();
@@ -121,6 +125,7 @@ fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         or_dash(&report.clock),
         or_dash(&report.huge_pages)
     )?;
+    line(out, "clock", or_dash(&report.discipline))?;
     for core in &report.cores {
         writeln!(out, "  {core}")?;
     }

@@ -6,6 +6,7 @@ mod compare;
 mod convert;
 mod demo;
 mod deployment;
+mod discipline;
 mod faults;
 mod feed;
 mod files;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tickcast_latency::Clocks;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Idle, ReceiveConfig};
 use tickcast_subscriber::{
@@ -28,6 +29,7 @@ use self::overflow::Overflow;
 use self::way::WayArgs;
 use crate::Outcome;
 use crate::deployment::{self, Deployment, Thread};
+use crate::discipline::discipline;
 use crate::faults::FaultArgs;
 use crate::feed::{
     LineArgs, OverflowArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority,
@@ -39,6 +41,7 @@ use crate::proof::Alert;
 use crate::security::ClientArgs;
 use crate::show::{self, BOLD};
 use crate::strategies::{Choice, Follow, Record};
+use crate::system::System;
 
 const HELP: &str = "\
 Examples:
@@ -168,6 +171,11 @@ pub struct SubscribeArgs {
     #[arg(long, help_heading = "Recovery")]
     flow_control: bool,
 
+    /// Measure by how much the publisher's clock differs from this host's; done without asking when
+    /// the recovery server is on another host.
+    #[arg(long, help_heading = "Recovery")]
+    clocks: bool,
+
     #[command(flatten)]
     faults: FaultArgs,
 
@@ -264,6 +272,11 @@ impl SubscribeArgs {
     /// never run.
     pub fn check(&self) -> Result<(), clap::Error> {
         let conflict = |why: &str| conflict::<SubscribeArgs>("tickcast subscribe", why);
+        if self.clocks && self.recovery.0.is_none() {
+            return Err(conflict(
+                "--clocks asks the publisher's recovery server, and --recovery none names none",
+            ));
+        }
         let leaves_out = matches!(
             self.overflow.reader().overflow,
             OverflowPolicy::Latest { .. }
@@ -375,6 +388,10 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
+    let clocks = stopped.clocks.take().map(|clocks| Clocks {
+        discipline: discipline(&System::here()),
+        ..clocks
+    });
     let report = report::report(
         &stopped.stats,
         &received_by,
@@ -382,6 +399,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         &outcome.strategy,
         recorded,
         latency,
+        clocks,
         deployment,
     );
     show::result(&report, args.json, report::print)?;
@@ -420,6 +438,8 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
     config.arbiter.channel = args.lines.channel;
     config.arbiter.recovery_deadline = u64::try_from(args.recovery_deadline.as_nanos())?;
     config.flow_control = args.flow_control;
+    let is_far = |server: SocketAddr| !server.ip().to_canonical().is_loopback();
+    config.clocks = args.clocks || args.recovery.0.is_some_and(is_far);
     config.queue_lines = args.queue;
     config.core = args.receive_core;
     config.priority = args.receive_priority;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use tickcast_latency::Report as Latency;
+use tickcast_latency::{Clocks, Report as Latency};
 use tickcast_subscriber::{Account, ReceivedByLine, Stats};
 
 use super::way;
@@ -46,6 +46,7 @@ pub(super) struct Report {
     recorded: Option<u64>,
     unknown_symbols: Vec<String>,
     latency_ns: Latency,
+    clocks: Option<Clocks>,
     #[serde(flatten)]
     deployment: Deployment,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +63,7 @@ pub(super) fn report(
     strategy: &Follow,
     recorded: Option<(u64, u64)>,
     latency_ns: Latency,
+    clocks: Option<Clocks>,
     deployment: Deployment,
 ) -> Report {
     let counters = &stats.counters;
@@ -93,6 +95,7 @@ pub(super) fn report(
         recorded: recorded.map(|(ticks, _)| ticks),
         unknown_symbols: strategy.unknown_symbols(),
         latency_ns,
+        clocks,
         deployment,
         board: strategy.board(),
         vwap: strategy.vwap(),
@@ -152,5 +155,14 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         out,
         "{BOLD}latency{BOLD:#} by stage, counted from the schedule"
     )?;
-    writeln!(out, "{}", report.latency_ns)
+    writeln!(out, "{}", report.latency_ns)?;
+    let Some(clocks) = &report.clocks else {
+        return Ok(());
+    };
+    writeln!(out, "{BOLD}clocks{BOLD:#} of the two hosts")?;
+    let discipline = clocks.discipline.iter().cloned();
+    for statement in clocks.statements().into_iter().chain(discipline) {
+        writeln!(out, "  {statement}")?;
+    }
+    Ok(())
 }
