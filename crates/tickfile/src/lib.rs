@@ -8,6 +8,9 @@
 //! | Nasdaq ITCH 5.0 BinaryFILE, gzipped or not | yes | no |
 //! | IEX TOPS 1.6 in pcap or pcapng, gzipped or not | yes | no |
 //!
+//! [`Datagrams`] are those of any capture, with their times; [`Feed`] knows where in a stream they
+//! belong.
+//!
 //! [`Synthetic`] is a market made from a seed, for when there is no file.
 //!
 //! A damaged file gives a typed error with its offset, a file that only ends early gives what is
@@ -37,7 +40,9 @@
 
 mod chunks;
 mod csv;
+mod datagrams;
 mod detect;
+mod feed;
 mod iex;
 mod itch;
 mod map;
@@ -50,6 +55,8 @@ mod writer;
 
 pub use chunks::{Chunk, Chunks};
 pub use csv::{CsvError, CsvWriter, Lines, Split};
+pub use datagrams::{Datagram, Datagrams};
+pub use feed::{Feed, Place};
 pub use iex::{Found, IexError};
 pub use itch::{ItchError, ItchMessage, ItchMessages};
 pub use native::{

@@ -80,7 +80,7 @@ impl Found {
 
 /// A session of ten printable characters, a sequence number, a count, then messages after their
 /// lengths, as many as the count says and nothing after them.
-fn is_mold_udp64(payload: &[u8]) -> bool {
+pub(crate) fn is_mold_udp64(payload: &[u8]) -> bool {
     const END_OF_SESSION: u16 = 0xffff;
     let Some((session, rest)) = payload.split_first_chunk::<10>() else {
         return false;
@@ -107,7 +107,7 @@ fn is_mold_udp64(payload: &[u8]) -> bool {
 
 /// Sequence number and time, then messages that begin with their own lengths and end with the
 /// packet.
-fn is_cme_mdp3(payload: &[u8]) -> bool {
+pub(crate) fn is_cme_mdp3(payload: &[u8]) -> bool {
     const PACKET_HEADER_BYTES: usize = 12;
     const MESSAGE_HEADER_BYTES: usize = 10;
     let Some(mut rest) = payload.get(PACKET_HEADER_BYTES..) else {

@@ -19,8 +19,11 @@ use tickcast_wire::Tick;
 
 use self::decoder::Decoder;
 pub use self::foreign::Found;
+pub(crate) use self::foreign::{is_cme_mdp3, is_mold_udp64};
 use self::sequence::{Sequence, TooManyChannels};
+pub(crate) use self::transport::SegmentHeader;
 use self::transport::{Segment, SegmentError};
+use crate::datagrams::reason;
 use crate::pcap::{Capture, NotUdp, Packet, PcapError, udp_payload};
 use crate::reader::{CHUNK_TICKS, Notice, ReadError, Tally, TickReader};
 use crate::source::Source;
@@ -137,13 +140,14 @@ struct Refused {
 
 fn segment(packet: Packet<'_>) -> Result<Segment<'_>, Refused> {
     let payload = udp_payload(packet.link, packet.bytes).map_err(|error| {
-        let (reason, found) = match error {
-            NotUdp::OtherProtocol => ("not_udp_packet", Found::NoUdp),
-            NotUdp::Fragment => ("fragmented_packet", Found::NoUdp),
-            NotUdp::Malformed => ("malformed_packet", Found::NoUdp),
-            NotUdp::LinkType => ("unknown_link_type", Found::LinkType(packet.link)),
+        let found = match error {
+            NotUdp::LinkType => Found::LinkType(packet.link),
+            _ => Found::NoUdp,
         };
-        Refused { reason, found }
+        Refused {
+            reason: reason(error),
+            found,
+        }
     })?;
     Segment::parse(payload).map_err(|error| match error {
         SegmentError::Foreign => Refused {

@@ -12,7 +12,7 @@ pub(super) const DEEP: u16 = 0x8004;
     FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, PartialEq, Eq,
 )]
 #[repr(C)]
-pub(super) struct SegmentHeader {
+pub(crate) struct SegmentHeader {
     pub version: u8,
     pub reserved: u8,
     pub protocol: U16,

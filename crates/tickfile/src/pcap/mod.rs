@@ -1,7 +1,7 @@
 //! Captures of network traffic, pcap and pcapng: from file to packets, from packets to what UDP
 //! carries.
 //!
-//! The times of a capture are not looked at: the time of a tick is the venue's own.
+//! The time of a tick is the venue's own; those of a capture are for who measures by them.
 
 mod network;
 mod pcapng;
@@ -11,7 +11,7 @@ pub(crate) mod tests;
 
 use thiserror::Error;
 
-pub(crate) use self::network::{NotUdp, udp_payload};
+pub(crate) use self::network::{NotUdp, Udp, udp, udp_payload};
 use self::pcapng::Section;
 use self::record::{ByteOrder, Classic};
 use crate::reader::{Notice, ReadError};
@@ -91,11 +91,17 @@ pub(crate) struct Packet<'a> {
     pub link: u32,
     /// Its bytes, as many as were kept.
     pub bytes: &'a [u8],
+    /// When it was captured, ns since the Unix epoch, if the capture says so.
+    pub time_ns: Option<u64>,
+    /// Whether it was longer than what was kept.
+    pub is_cut: bool,
 }
 
 /// Where in the current record the packet lies.
 struct Located {
     link: u32,
+    time_ns: Option<u64>,
+    is_cut: bool,
     start: usize,
     end: usize,
     /// Length of the whole record.
@@ -158,17 +164,16 @@ impl Capture {
                 }
             }
         }
-        let Some(Located {
-            link,
-            start,
-            end,
-            length,
-        }) = self.current
-        else {
+        let Some(located) = &self.current else {
             return Ok(None);
         };
-        let bytes = &self.source.peek(length)?[start..end];
-        Ok(Some(Packet { link, bytes }))
+        let record = self.source.peek(located.length)?;
+        Ok(Some(Packet {
+            link: located.link,
+            bytes: &record[located.start..located.end],
+            time_ns: located.time_ns,
+            is_cut: located.is_cut,
+        }))
     }
 
     /// Goes on to the next packet.

@@ -11,6 +11,10 @@ const OLD_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
+/// Options of an interface: the unit of its stamps, and the seconds to be added to them.
+const TIME_UNIT: u16 = 9;
+const TIME_OFFSET: u16 = 14;
+
 /// Says in which byte order a section is.
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
@@ -27,6 +31,40 @@ struct Interface {
     link: u32,
     /// The most bytes kept of a packet; 0 for no limit.
     snap_length: u32,
+    clock: Clock,
+}
+
+/// How the stamps of an interface count.
+#[derive(Clone, Copy)]
+struct Clock {
+    /// Units in a second.
+    per_second: u128,
+    /// Seconds to be added.
+    offset: i64,
+}
+
+impl Clock {
+    /// In µs since the Unix epoch, unless it is said otherwise.
+    const DEFAULT: Clock = Clock {
+        per_second: 1_000_000,
+        offset: 0,
+    };
+
+    /// The unit that the option says: a power of 10, or of 2 when the first bit is set.
+    fn set_unit(&mut self, resolution: u8) {
+        let (base, power) = match resolution {
+            0x80.. => (2u128, resolution & 0x7f),
+            _ => (10, resolution),
+        };
+        // One that is too fine for any number leaves the interface without times.
+        self.per_second = base.checked_pow(u32::from(power)).unwrap_or(0);
+    }
+
+    fn nanos(self, units: u64) -> Option<u64> {
+        let nanos = (u128::from(units) * 1_000_000_000).checked_div(self.per_second)?;
+        let nanos = i128::try_from(nanos).ok()? + i128::from(self.offset) * 1_000_000_000;
+        u64::try_from(nanos).ok()
+    }
 }
 
 impl Section {
@@ -100,6 +138,14 @@ impl Section {
             SIMPLE_PACKET => (0, 4, number(0)?),
             _ => return Ok(Look::Other(block.len())),
         };
+        // A simple packet has neither a time nor a length of what was kept.
+        let (units, on_wire) = match kind {
+            SIMPLE_PACKET => (None, length),
+            _ => {
+                let units = u64::from(number(4)?) << 32 | u64::from(number(8)?);
+                (Some(units), number(16)?)
+            }
+        };
         let described = self
             .interfaces
             .get(interface as usize)
@@ -115,10 +161,36 @@ impl Section {
         }
         Ok(Look::Packet(Located {
             link: described.link,
+            time_ns: units.and_then(|units| described.clock.nanos(units)),
+            is_cut: kept < on_wire,
             start: BLOCK_HEADER_BYTES + start,
             end: BLOCK_HEADER_BYTES + end,
             length: block.len(),
         }))
+    }
+
+    /// What the options of an interface say of its stamps.
+    fn clock(&self, mut options: &[u8]) -> Clock {
+        let mut clock = Clock::DEFAULT;
+        while let (Some(code), Some(length)) =
+            (self.order.u16_at(options, 0), self.order.u16_at(options, 2))
+        {
+            let end = 4 + usize::from(length);
+            let Some(value) = options.get(4..end) else {
+                break;
+            };
+            match (code, value) {
+                (TIME_UNIT, &[resolution]) => clock.set_unit(resolution),
+                (TIME_OFFSET, value) => {
+                    if let Ok(seconds) = value.try_into() {
+                        clock.offset = self.order.i64(seconds);
+                    }
+                }
+                _ => {}
+            }
+            options = options.get(end.next_multiple_of(4)..).unwrap_or_default();
+        }
+        clock
     }
 
     /// Remembers an interface.
@@ -132,6 +204,7 @@ impl Section {
         self.interfaces.push(Interface {
             link: u32::from(link),
             snap_length: self.order.u32_at(body, 4).ok_or(short)?,
+            clock: self.clock(&body[8..]),
         });
         Ok(())
     }

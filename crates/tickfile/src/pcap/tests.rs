@@ -137,7 +137,7 @@ fn read(bytes: &[u8]) -> (Vec<Owned>, Option<Notice>, Result<(), ReadError>) {
     };
     let outcome = loop {
         match capture.packet() {
-            Ok(Some(Packet { link, bytes })) => packets.push((link, bytes.to_vec())),
+            Ok(Some(Packet { link, bytes, .. })) => packets.push((link, bytes.to_vec())),
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
         }
