@@ -10,6 +10,7 @@ use tracing_subscriber::filter::Targets;
 use crate::compare::CompareArgs;
 use crate::demo::DemoArgs;
 use crate::latency::LatencyArgs;
+use crate::lines::LinesArgs;
 use crate::machine::MachineArgs;
 use crate::output::Target;
 use crate::publish::PublishArgs;
@@ -25,6 +26,7 @@ Examples:
   tickcast compare -- --inline --
   tickcast inspect market.ticks
   tickcast verify recording.ticks
+  tickcast lines capture.pcap
   tickcast convert capture.pcapng.gz capture.ticks
   tickcast generate market.ticks --ticks 1000000 --seed 7
   tickcast machine
@@ -66,6 +68,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Show what a tick file holds.
     Inspect(InspectArgs),
+    /// Show which of a feed's two lines in a capture is first, and what each loses.
+    Lines(LinesArgs),
     /// Hold a recording against what the publisher keeps, byte for byte.
     Verify(VerifyArgs),
     /// Turn a tick file of any readable format into a .ticks or .csv file.

@@ -10,12 +10,14 @@ mod discipline;
 mod faults;
 mod feed;
 mod files;
+mod foreign;
 mod generate;
 mod in_order;
 mod inspect;
 mod instruments;
 mod interrupt;
 mod latency;
+mod lines;
 mod live;
 mod losses;
 mod machine;
@@ -91,6 +93,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Latency(args) => latency::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Lines(args) => lines::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Generate(args) => generate::run(&args),

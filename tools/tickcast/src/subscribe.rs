@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use tickcast_latency::Clocks;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Idle, ReceiveConfig};
 use tickcast_subscriber::{
@@ -29,7 +28,6 @@ use self::overflow::Overflow;
 use self::way::WayArgs;
 use crate::Outcome;
 use crate::deployment::{self, Deployment, Thread};
-use crate::discipline::discipline;
 use crate::faults::FaultArgs;
 use crate::feed::{
     LineArgs, OverflowArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority,
@@ -41,7 +39,6 @@ use crate::proof::Alert;
 use crate::security::ClientArgs;
 use crate::show::{self, BOLD};
 use crate::strategies::{Choice, Follow, Record};
-use crate::system::System;
 
 const HELP: &str = "\
 Examples:
@@ -388,18 +385,13 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
-    let clocks = stopped.clocks.take().map(|clocks| Clocks {
-        discipline: discipline(&System::here()),
-        ..clocks
-    });
     let report = report::report(
-        &stopped.stats,
+        &stopped,
         &received_by,
         outcome.account,
         &outcome.strategy,
         recorded,
         latency,
-        clocks,
         deployment,
     );
     show::result(&report, args.json, report::print)?;

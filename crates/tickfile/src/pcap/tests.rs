@@ -180,6 +180,72 @@ fn every_layout_gives_the_same_packets() {
     }
 }
 
+/// The time of each packet, and whether it was cut.
+fn times(bytes: &[u8]) -> Vec<(Option<u64>, bool)> {
+    let mut capture = Capture::open(source(bytes)).unwrap();
+    let mut times = Vec::new();
+    while let Some(packet) = capture.packet().unwrap() {
+        times.push((packet.time_ns, packet.is_cut));
+        capture.advance();
+    }
+    times
+}
+
+#[test]
+fn a_record_has_its_time_in_either_unit() {
+    for order in [ByteOrder::Little, ByteOrder::Big] {
+        for (magic, nanos) in [(0xa1b2_c3d4, 6_000), (0xa1b2_3c4d, 6)] {
+            let mut bytes = classic(order, magic, 1, &[]);
+            for (kept, length) in [(1, 1), (1, 60)] {
+                for word in [5, 6, kept, length] {
+                    put32(order, &mut bytes, word);
+                }
+                bytes.push(9);
+            }
+            let time = Some(5_000_000_000 + nanos);
+            assert_eq!(times(&bytes), [(time, false), (time, true)]);
+        }
+    }
+}
+
+#[test]
+fn a_block_has_its_time_as_its_interface_counts() {
+    let order = ByteOrder::Little;
+    let offset = |seconds: i64| [&[14, 0, 8, 0][..], &seconds.to_le_bytes()].concat();
+    let unit = |unit: u8| vec![9, 0, 1, 0, unit, 0, 0, 0];
+    let units = 3 << 32 | 1_000;
+    for (options, expected) in [
+        (vec![], Some(units * 1_000)),
+        (unit(9), Some(units)),
+        (unit(3), Some(units * 1_000_000)),
+        (
+            unit(0x80 | 30),
+            Some((u128::from(units) * 1_000_000_000 / (1 << 30)) as u64),
+        ),
+        ([unit(9), offset(7)].concat(), Some(units + 7_000_000_000)),
+        ([offset(-1), unit(9)].concat(), Some(units - 1_000_000_000)),
+        (offset(-20_000), None),
+        (offset(i64::MAX), None),
+        (unit(0), Some(units * 1_000_000_000)),
+        (unit(0x7f), None),
+        (vec![9, 0, 1, 0], Some(units * 1_000)),
+        (vec![9, 0, 255, 255, 1], Some(units * 1_000)),
+    ] {
+        let mut body = vec![1, 0, 0, 0, 0, 0, 0, 0];
+        body.extend(&options);
+        let mut file = [section(order), block(order, 1, &body)].concat();
+        let mut body = Vec::new();
+        for word in [0, 3, 1_000, 1, 2] {
+            put32(order, &mut body, word);
+        }
+        body.push(5);
+        file.extend(block(order, 6, &body));
+        file.extend(simple(order, 1, &[5]));
+        let expected = [(expected, true), (None, false)];
+        assert_eq!(times(&file), expected, "{options:?}");
+    }
+}
+
 #[test]
 fn interfaces_belong_to_their_section() {
     let mut file = section(ByteOrder::Little);

@@ -1,8 +1,10 @@
 //! Venue formats: what is read does not depend on how the file lies on disk, nor on what follows.
 
-use tickcast_tickfile::Format;
+use std::path::Path;
 
-use super::scratch::{Outcome, check_gzipped, read, read_as};
+use tickcast_tickfile::{Datagrams, Feed, Format};
+
+use super::scratch::{Outcome, check_gzipped, in_scratch, read, read_as};
 
 /// Any bytes as an ITCH file.
 pub fn itch(data: &[u8]) {
@@ -12,6 +14,24 @@ pub fn itch(data: &[u8]) {
 /// Any bytes as a capture: pcap or pcapng.
 pub fn capture(data: &[u8]) {
     check(data, Format::IexTops16);
+    if !data.is_empty() {
+        in_scratch(data, read_datagrams);
+    }
+}
+
+/// What its datagrams carry has a place of which all numbers are numbers, or none.
+fn read_datagrams(path: &Path) {
+    let Ok(mut datagrams) = Datagrams::open(path) else {
+        return;
+    };
+    while let Ok(Some(datagram)) = datagrams.next() {
+        let Some(feed) = Feed::of(datagram.payload) else {
+            continue;
+        };
+        let place = feed.place(datagram.payload);
+        let place = place.expect("the feed that it was told to be of");
+        assert!(place.first_seq.checked_add(place.count).is_some());
+    }
 }
 
 fn check(data: &[u8], format: Format) {

@@ -4,17 +4,19 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use tickcast_latency::{Clocks, Report as Latency};
-use tickcast_subscriber::{Account, ReceivedByLine, Stats};
+use tickcast_subscriber::{Account, ReceivedByLine, Stopped};
 
 use super::way;
 use crate::causes::Causes;
 use crate::deployment::Deployment;
+use crate::discipline::discipline;
 use crate::faults::{Made, write_made};
 use crate::instruments::{BoardRow, VwapRow};
 use crate::losses::Losses;
 use crate::proof::Shown;
 use crate::show::{self, BOLD};
 use crate::strategies::Follow;
+use crate::system::System;
 
 /// What was received.
 #[derive(Serialize)]
@@ -57,15 +59,15 @@ pub(super) struct Report {
 
 /// What a subscriber and its strategy were given.
 pub(super) fn report(
-    stats: &Stats,
+    stopped: &Stopped,
     received_by: &ReceivedByLine,
     account: Account,
     strategy: &Follow,
     recorded: Option<(u64, u64)>,
     latency_ns: Latency,
-    clocks: Option<Clocks>,
     deployment: Deployment,
 ) -> Report {
+    let stats = &stopped.stats;
     let counters = &stats.counters;
     Report {
         sessions: counters.sessions,
@@ -95,7 +97,10 @@ pub(super) fn report(
         recorded: recorded.map(|(ticks, _)| ticks),
         unknown_symbols: strategy.unknown_symbols(),
         latency_ns,
-        clocks,
+        clocks: stopped.clocks.clone().map(|clocks| Clocks {
+            discipline: discipline(&System::here()),
+            ..clocks
+        }),
         deployment,
         board: strategy.board(),
         vwap: strategy.vwap(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json as object};
 
-use crate::{json, text};
+use crate::{fails, json, text};
 
 /// The capture of this name, if there are captures.
 fn capture(name: &str) -> Option<PathBuf> {
@@ -67,6 +67,46 @@ fn itch_as_known() {
     assert_eq!(report["skipped"], object!({ "unknown_order": 399 }));
     assert_eq!(report["kinds"]["quote"], 384);
     converts_without_loss(&path, &report);
+}
+
+#[test]
+fn cme_lines_as_known() {
+    let Some(path) = capture("cme-mdp3-volume-ab-20160927.pcap") else {
+        return;
+    };
+    let report = json(&["lines", text(&path)]);
+    assert_eq!(report["feed"], "CME MDP 3.0");
+    assert_eq!(report["packets"], 56);
+    assert_eq!(report["lost_by_both"], 4_017);
+    for (line, group) in [(0, "224.0.31.11:14320"), (1, "224.0.32.11:15320")] {
+        let line = &report["lines"][line];
+        assert_eq!(line["group"], group);
+        assert_eq!(line["packets"], 56);
+        assert_eq!(line["gaps"], 55);
+        assert_eq!(line["lost"], 4_017);
+        assert_eq!(
+            (&line["alone"], &line["duplicates"]),
+            (&object!(0), &object!(0))
+        );
+    }
+    assert_eq!(report["lines"][0]["first"], 11);
+    assert_eq!(report["lines"][1]["first"], 21);
+    assert_eq!(report["ties"], 24);
+}
+
+#[test]
+fn one_line_is_not_two() {
+    for (name, feed) in [
+        ("iex-tops16-20170710.pcapng.gz", "13,022 packets IEX-TP"),
+        (
+            "moldudp64-itch50-20230822-open.pcap",
+            "100 packets MoldUDP64",
+        ),
+    ] {
+        let Some(path) = capture(name) else { return };
+        let words = ["exactly two groups with the same content", "--line-a", feed];
+        fails(&["lines", text(&path)], 1, &words);
+    }
 }
 
 /// To `.ticks`, to CSV and back: the digest stays.

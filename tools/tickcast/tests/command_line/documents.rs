@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::lines::both_lines;
 use crate::{json, market, text};
 
 const DOCUMENT: &str = include_str!("../../../../docs/command-line.md");
@@ -41,6 +42,7 @@ fn every_field_is_documented_and_every_documented_field_is_there() {
             "generate",
             json(&["generate", text(&third), "--ticks", "10"]),
         ),
+        ("lines", json(&["lines", text(&both_lines(folder.path()))])),
         ("machine", json(&["machine", "--hiccups", "0s"])),
     ] {
         assert_eq!(printed(&report), documented(command), "{command}");

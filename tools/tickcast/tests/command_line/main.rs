@@ -5,6 +5,9 @@ mod convert;
 mod documents;
 mod generate;
 mod inspect;
+mod lines;
+#[path = "../../src/foreign/made.rs"]
+mod made;
 mod usage;
 
 use std::path::Path;

@@ -1,0 +1,376 @@
+//! Which line was first with each packet, and what each of them lost.
+
+use std::collections::{HashMap, VecDeque};
+
+use hdrhistogram::Histogram;
+use tickcast_latency::LONGEST_NS;
+use tickcast_tickfile::{Feed, Place};
+
+use crate::foreign::{Arrival, Coverage, Key, histogram, missing_on_both};
+
+/// Packets that are kept for their copy on the other line.
+pub const WINDOW: usize = 65_536;
+/// Streams of a feed that are told apart: sessions and channels.
+const MOST_STREAMS: usize = 256;
+
+/// What is counted of one line.
+pub struct Line {
+    pub packets: u64,
+    pub bytes: u64,
+    pub heartbeats: u64,
+    /// Packets that it brought before the other did.
+    pub first: u64,
+    /// Packets that it alone brought.
+    pub alone: u64,
+    pub duplicates: u64,
+    pub reordered: u64,
+    /// Packets that are not of the feed.
+    pub unplaced: u64,
+    /// By how much it was first, in ns.
+    pub lead: Histogram<u64>,
+    /// Leads that no histogram can hold.
+    pub saturated: u64,
+    /// The most packets in a row that it brought first or alone.
+    pub longest_run: u64,
+    /// The least and the largest stamp.
+    span: Option<(u64, u64)>,
+}
+
+impl Line {
+    fn new() -> anyhow::Result<Line> {
+        Ok(Line {
+            packets: 0,
+            bytes: 0,
+            heartbeats: 0,
+            first: 0,
+            alone: 0,
+            duplicates: 0,
+            reordered: 0,
+            unplaced: 0,
+            lead: histogram()?,
+            saturated: 0,
+            longest_run: 0,
+            span: None,
+        })
+    }
+
+    /// Seconds from its first packet to its last.
+    pub fn seconds(&self) -> f64 {
+        self.span.map_or(0.0, |(from, to)| (to - from) as f64 / 1e9)
+    }
+
+    fn win(&mut self, lead: u64) {
+        self.first += 1;
+        self.saturated += u64::from(lead > LONGEST_NS);
+        self.lead.saturating_record(lead.min(LONGEST_NS));
+    }
+}
+
+/// A packet, from its first copy on.
+struct Waiting {
+    key: Key,
+    line: usize,
+    time: u64,
+    /// When the other line brought it.
+    other: Option<u64>,
+}
+
+/// Two lines of one feed, packet by packet in the order of a capture.
+pub struct Scoreboard {
+    feed: Option<Feed>,
+    pub lines: [Line; 2],
+    window: VecDeque<Waiting>,
+    /// The number of the first packet in the window, and of each by its key.
+    start: u64,
+    numbers: HashMap<Key, u64>,
+    streams: HashMap<[u64; 2], [Coverage; 2]>,
+    /// Packets that both lines brought at once, by their stamps.
+    pub ties: u64,
+    /// Packets whose copy had not come when they left the window.
+    pub fell_out: u64,
+    /// Packets of streams beyond those that are told apart.
+    pub more_streams: u64,
+    /// Stamps that are before the one before them.
+    pub stamps_back: u64,
+    /// Whether every stamp is a whole number of µs.
+    pub is_coarse: bool,
+    latest: u64,
+    /// The line that was first with the latest packets, and with how many in a row.
+    run: (Option<usize>, u64),
+}
+
+/// What became of the numbers of all streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Numbers {
+    /// That each line lost between its first and its last.
+    pub lost: [u64; 2],
+    /// In how many rows.
+    pub gaps: [u64; 2],
+    /// That the other line brought before a line's first or after its last.
+    pub absent: [u64; 2],
+    /// That neither brought.
+    pub lost_by_both: u64,
+    /// Of those lost, in gaps that were too many to be held against the other line.
+    pub not_compared: u64,
+}
+
+impl Scoreboard {
+    pub fn new(feed: Option<Feed>) -> anyhow::Result<Scoreboard> {
+        Ok(Scoreboard {
+            feed,
+            lines: [Line::new()?, Line::new()?],
+            window: VecDeque::new(),
+            start: 0,
+            numbers: HashMap::new(),
+            streams: HashMap::new(),
+            ties: 0,
+            fell_out: 0,
+            more_streams: 0,
+            stamps_back: 0,
+            is_coarse: true,
+            latest: 0,
+            run: (None, 0),
+        })
+    }
+
+    /// Takes in the next packet: the line that brought it, 0 or 1, and when.
+    pub fn take(&mut self, line: usize, time: u64, payload: &[u8]) {
+        self.stamps_back += u64::from(time < self.latest);
+        self.is_coarse &= time.is_multiple_of(1_000);
+        self.latest = time;
+        let key = Key::of(self.feed, payload);
+        let count = &mut self.lines[line];
+        count.packets += 1;
+        count.bytes += payload.len() as u64;
+        let (from, to) = count.span.unwrap_or((time, time));
+        count.span = Some((from.min(time), to.max(time)));
+        if key.is_heartbeat() {
+            count.heartbeats += 1;
+            return;
+        }
+        let arrival = match key {
+            Key::Place(place) => self.place(line, place),
+            Key::Bytes(_) => {
+                count.unplaced += u64::from(self.feed.is_some());
+                None
+            }
+        };
+        let waiting = self.numbers.get(&key).map(|number| number - self.start);
+        match waiting.and_then(|at| self.window.get_mut(at as usize)) {
+            Some(first) if first.line != line && first.other.is_none() => first.other = Some(time),
+            Some(_) => return self.lines[line].duplicates += 1,
+            // Its first copy has left the window.
+            None if arrival == Some(Arrival::Repeated) => {
+                return self.lines[line].duplicates += 1;
+            }
+            None => self.add(key, line, time),
+        }
+        self.lines[line].reordered += u64::from(arrival == Some(Arrival::Late));
+    }
+
+    fn place(&mut self, line: usize, place: Place) -> Option<Arrival> {
+        if self.streams.len() == MOST_STREAMS && !self.streams.contains_key(&place.stream) {
+            self.more_streams += 1;
+            return None;
+        }
+        let stream = self.streams.entry(place.stream).or_default();
+        Some(stream[line].add(place.first_seq, place.count))
+    }
+
+    fn add(&mut self, key: Key, line: usize, time: u64) {
+        if self.window.len() == WINDOW {
+            self.settle();
+        }
+        let number = self.start + self.window.len() as u64;
+        self.numbers.insert(key, number);
+        self.window.push_back(Waiting {
+            key,
+            line,
+            time,
+            other: None,
+        });
+    }
+
+    /// The packet that has been in the window longest leaves it.
+    fn settle(&mut self) {
+        let Some(waiting) = self.window.pop_front() else {
+            return;
+        };
+        self.numbers.remove(&waiting.key);
+        self.start += 1;
+        self.fell_out += u64::from(waiting.other.is_none());
+        self.decide(&waiting);
+    }
+
+    fn decide(&mut self, waiting: &Waiting) {
+        let (line, time) = (waiting.line, waiting.time);
+        let winner = match waiting.other {
+            None => {
+                self.lines[line].alone += 1;
+                Some(line)
+            }
+            Some(other) if other == time => {
+                self.ties += 1;
+                None
+            }
+            // The stamps say who was first, whatever the order in the file.
+            Some(other) => {
+                let winner = if other > time { line } else { 1 - line };
+                self.lines[winner].win(other.abs_diff(time));
+                Some(winner)
+            }
+        };
+        self.run = match self.run {
+            (of, length) if of == winner => (of, length + 1),
+            _ => (winner, 1),
+        };
+        if let (Some(line), length) = self.run {
+            let longest = &mut self.lines[line].longest_run;
+            *longest = length.max(*longest);
+        }
+    }
+
+    /// Nothing comes any more: decides what is left in the window.
+    pub fn end(&mut self) {
+        for waiting in std::mem::take(&mut self.window) {
+            self.decide(&waiting);
+        }
+    }
+
+    /// What became of the numbers; none if the feed has none.
+    pub fn numbers(&self) -> Option<Numbers> {
+        self.feed?;
+        let mut sum = Numbers::default();
+        for [a, b] in self.streams.values() {
+            for (line, (own, other)) in [(a, b), (b, a)].into_iter().enumerate() {
+                sum.lost[line] += own.missing();
+                sum.gaps[line] += own.holes();
+                sum.absent[line] += beyond(own, other);
+                sum.not_compared += own.more();
+            }
+            sum.lost_by_both += missing_on_both(a, b);
+        }
+        Some(sum)
+    }
+}
+
+/// Numbers within the other's first and last that are beyond its own.
+fn beyond(own: &Coverage, other: &Coverage) -> u64 {
+    let Some((other_first, other_end)) = other.span() else {
+        return 0;
+    };
+    let Some((first, end)) = own.span() else {
+        return other_end - other_first;
+    };
+    first.saturating_sub(other_first) + other_end.saturating_sub(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foreign::made::mold;
+
+    fn board(packets: &[(usize, u64, Vec<u8>)], feed: Option<Feed>) -> Scoreboard {
+        let mut board = Scoreboard::new(feed).unwrap();
+        for (line, time, payload) in packets {
+            board.take(*line, *time, payload);
+        }
+        board.end();
+        board
+    }
+
+    #[test]
+    fn leads_ties_losses_and_runs() {
+        let packets = [
+            (0, 100, mold(1, 2)),
+            (1, 150, mold(1, 2)),
+            (1, 200, mold(3, 1)),
+            (0, 230, mold(3, 1)),
+            (0, 300, mold(4, 1)),
+            (1, 300, mold(4, 1)),
+            // 5 on A only, 6 to 8 on neither, 9 on B only.
+            (0, 400, mold(5, 1)),
+            (1, 500, mold(9, 1)),
+            (0, 600, mold(10, 1)),
+            (1, 607, mold(10, 1)),
+            (0, 700, mold(11, 0)),
+        ];
+        let board = board(&packets, Some(Feed::MoldUdp64));
+        let [a, b] = &board.lines;
+        assert_eq!((a.first, b.first, board.ties), (2, 1, 1));
+        assert_eq!((a.alone, b.alone), (1, 1));
+        assert_eq!((a.lead.max(), b.lead.max()), (50, 30));
+        assert_eq!((a.longest_run, b.longest_run), (1, 1));
+        assert_eq!((a.heartbeats, b.heartbeats), (1, 0));
+        let expected = Numbers {
+            lost: [4, 4],
+            gaps: [1, 1],
+            lost_by_both: 3,
+            ..Numbers::default()
+        };
+        assert_eq!(board.numbers(), Some(expected));
+    }
+
+    #[test]
+    fn copies_and_late_packets_are_told_apart() {
+        let packets = [
+            (0, 1, mold(1, 1)),
+            (0, 2, mold(3, 1)),
+            (0, 3, mold(2, 1)),
+            (0, 4, mold(3, 1)),
+            (1, 5, mold(1, 1)),
+            (1, 6, mold(1, 1)),
+        ];
+        let board = board(&packets, Some(Feed::MoldUdp64));
+        let [a, b] = &board.lines;
+        assert_eq!((a.reordered, a.duplicates), (1, 1));
+        assert_eq!((b.reordered, b.duplicates), (0, 1));
+        let numbers = board.numbers().unwrap();
+        assert_eq!((numbers.lost, numbers.absent), ([0, 0], [0, 2]));
+    }
+
+    #[test]
+    fn without_numbers_the_bytes_tell() {
+        let packets = [
+            (0, 1, b"one".to_vec()),
+            (1, 4, b"one".to_vec()),
+            (1, 5, b"two".to_vec()),
+            (1, 6, b"two".to_vec()),
+        ];
+        let board = board(&packets, None);
+        let [a, b] = &board.lines;
+        assert_eq!((a.first, b.alone, b.duplicates), (1, 1, 1));
+        assert_eq!(board.numbers(), None);
+    }
+
+    #[test]
+    fn the_window_is_bounded_and_what_falls_out_counts() {
+        let mut board = Scoreboard::new(Some(Feed::MoldUdp64)).unwrap();
+        let most = WINDOW as u64;
+        for seq in 1..=most + 10 {
+            board.take(0, seq, &mold(seq, 1));
+        }
+        assert_eq!((board.window.len(), board.numbers.len()), (WINDOW, WINDOW));
+        assert_eq!(board.fell_out, 10);
+        // A copy of one that fell out counts as come alone, one of the others as second.
+        board.take(1, most + 20, &mold(10, 1));
+        board.take(1, most + 21, &mold(12, 1));
+        // One that comes again on its own line is a duplicate all the same.
+        board.take(0, most + 22, &mold(3, 1));
+        board.end();
+        let [a, b] = &board.lines;
+        assert_eq!((b.alone, a.first, a.duplicates), (1, 1, 1));
+        assert_eq!(a.lead.max(), board.lines[0].lead.max());
+    }
+
+    #[test]
+    fn a_row_that_one_line_brings_alone_is_the_longest_run() {
+        let mut packets: Vec<_> = (1..=20).map(|seq| (1, seq * 10, mold(seq, 1))).collect();
+        packets.push((0, 210, mold(21, 1)));
+        packets.push((1, 215, mold(21, 1)));
+        let board = board(&packets, Some(Feed::MoldUdp64));
+        assert_eq!(board.lines[1].longest_run, 20);
+        assert_eq!(board.lines[0].longest_run, 1);
+        assert_eq!(board.numbers().unwrap().absent, [20, 0]);
+    }
+}
