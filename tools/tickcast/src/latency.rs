@@ -9,9 +9,11 @@ mod print;
 mod recording;
 mod remote;
 mod settings;
+mod shown;
 mod turn;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -30,7 +32,8 @@ use self::turn::Ends;
 use crate::deployment::Deployment;
 use crate::feed::interface;
 use crate::interrupt::Interrupt;
-use crate::{Outcome, report, show, together};
+use crate::live::{Activity, Live, LiveArgs};
+use crate::{Outcome, foreign, report, show, together};
 
 const HELP: &str = "\
 Examples:
@@ -39,6 +42,8 @@ Examples:
   tickcast latency capture.pcapng.gz --rate 1x --duration 1m
   tickcast latency --report run.html --svg charts
   tickcast latency --hlog run.hlog --json
+  tickcast latency --pcap before.pcap after.pcap
+  tickcast latency --tui
   tickcast latency --subscribe --interface eth1 --recovery 10.0.3.1:14000
 
 Publisher and subscriber run in this process, over real sockets; with --subscribe the publisher is
@@ -85,9 +90,20 @@ pub struct LatencyArgs {
     #[command(flatten)]
     remote: RemoteArgs,
 
+    /// Measure a feed between two captures of it instead: from A to B, packet by packet.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Captures", conflicts_with_all = ["file", "rate", "duration", "inline", "seed", "subscribe", "hlog", "hgrm", "tui", "web", "prometheus"])]
+    pcap: Vec<PathBuf>,
+
+    #[command(flatten)]
+    live: LiveArgs,
+
     /// Write the latency histograms, window by window, for HdrHistogram's tools.
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
+
+    /// Write the distribution of `total` as HdrHistogram's own tools do, for its plotter.
+    #[arg(long, value_name = "FILE")]
+    hgrm: Option<PathBuf>,
 
     /// Write a page with all figures as charts and tables, which needs no network.
     #[arg(long, value_name = "FILE.html")]
@@ -147,6 +163,12 @@ impl LatencyArgs {
 /// Runs the command.
 pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
+    if let [a, b] = &args.pcap[..] {
+        let run = foreign::pcap::pcap(a, b)?;
+        args.draw(&run)?;
+        show::result(&run, args.json, print::print)?;
+        return Ok(Outcome::Done);
+    }
     let load = &args.load;
     let interface = interface(load.interface.as_deref())?;
     let mut deployment = Deployment::plan(load.plan(), &[interface.name()]);
@@ -154,9 +176,14 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
         deployment.lock_memory(load.file())?;
     }
     let mut recording = Recording::start(args.hlog.as_deref(), args.duration)?;
+    let live = Live::start(&args.live, args.remote.watched(), &interrupt)?;
+    let activity = live.as_ref().map(Live::activity);
+    if let Some(live) = live {
+        recording.show_live(live, args.live.tui);
+    }
     let (name, settings) = if args.remote.subscribe {
         let lines = args.remote.lines();
-        let ends = args.remote.start(load)?;
+        let ends = args.remote.start(load, activity)?;
         let length = args.duration;
         recording.take_turn(ends, lines, LONGEST_WARM_UP, length, &interrupt)?;
         let name = format!("subscribed to {}", args.remote);
@@ -166,13 +193,23 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Interrupted);
         };
         let lines = together::groups()?;
-        take_turns(args, &source, lines, &mut recording, &interrupt)?;
+        take_turns(
+            args,
+            &source,
+            lines,
+            activity.as_ref(),
+            &mut recording,
+            &interrupt,
+        )?;
         let name = format!("{} at {}", source.name, load.rate);
         (
             name,
             settings::settings(load, Some(&source.name), lines.map(Some)),
         )
     };
+    if let Some(path) = &args.hgrm {
+        recording.write_hgrm(path)?;
+    }
     let run = recording.finish(name, settings, settings::machine());
     args.draw(&run)?;
     show::result(&run, args.json, print::print)?;
@@ -190,6 +227,7 @@ fn take_turns(
     args: &LatencyArgs,
     source: &Load,
     lines: [Group; 2],
+    activity: Option<&Arc<Activity>>,
     recording: &mut Recording,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
@@ -202,7 +240,7 @@ fn take_turns(
         } else {
             length.max(LEAST_WARM_UP)
         };
-        let ends = Ends::together(load, source, lines)?;
+        let ends = Ends::together(load, source, lines, activity.cloned())?;
         let goes_on = recording.take_turn(ends, lines.map(Some), warm_up, length, interrupt)?;
         let rate = match load.rate {
             Speed::PerSecond(rate) => rate,
@@ -243,7 +281,7 @@ pub(crate) fn short_run(
         return Ok(None);
     };
     let lines = together::groups()?;
-    let ends = Ends::together(load, &source, lines)?;
+    let ends = Ends::together(load, &source, lines, None)?;
     let is_whole = recording.take_turn(ends, lines.map(Some), warm_up, duration, interrupt)?;
     if interrupt.is_set() {
         return Ok(None);

@@ -43,7 +43,6 @@ struct Extent {
 ///
 /// # Errors
 /// When a capture cannot be read, or they have no packet in common.
-#[cfg_attr(not(test), expect(dead_code, reason = "`latency` is to call it"))]
 pub fn pcap(a: &Path, b: &Path) -> anyhow::Result<Run> {
     let captures = Captures::open([a, b])?;
     let extent = captures.extent()?;

@@ -1,8 +1,8 @@
 //! Makes a [`Run`] of what was recorded.
 
 use tickcast_latency::{
-    Exemplar, PERCENTILES, Platform, RUN_VERSION, Ratio, Run, STALLS_KEPT, Series, Setting, Stage,
-    StageHistogram, StallLog, Ticks, View, Way, duration,
+    Clocks, Exemplar, PERCENTILES, Platform, RUN_VERSION, Ratio, Run, STALLS_KEPT, Series, Setting,
+    Stage, StageHistogram, StallLog, Ticks, View, Way, duration,
 };
 
 use super::platform::setting;
@@ -11,8 +11,13 @@ use crate::show;
 
 impl Recording {
     /// The run of this name, as far as it was recorded.
-    pub(super) fn finish(self, name: String, settings: Vec<Setting>, machine: Vec<Setting>) -> Run {
-        self.clear_progress();
+    pub(super) fn finish(
+        mut self,
+        name: String,
+        settings: Vec<Setting>,
+        machine: Vec<Setting>,
+    ) -> Run {
+        self.clear_screen();
         let delivered = self.delivered();
         let mut views = self.windows.views();
         if self.stalls.threads.is_empty() {
@@ -39,7 +44,7 @@ impl Recording {
             timeline: self.windows.timeline(),
             platform: self.platform(),
             exemplars: self.exemplars(),
-            clocks: None,
+            clocks: self.clocks.clone(),
             statements: self.statements(),
         }
     }
@@ -79,6 +84,7 @@ impl Recording {
         statements.extend(self.clock.statement());
         let total = self.windows.totals().sum(Stage::Total);
         statements.extend(total.as_ref().and_then(two_clocks));
+        statements.extend(self.clocks.iter().flat_map(Clocks::statements));
         if self.unsteady > 0 {
             statements.push(format!(
                 "{} of {} turns never got steady and are measured all the same: no three windows in \

@@ -16,7 +16,7 @@ pub(super) fn print(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let seconds = |ns: u64| ns as f64 / 1e9;
     writeln!(
         out,
-        "{BOLD}latency{BOLD:#}  {}, measured for {:.1} s after {:.1} s to get steady",
+        "{BOLD}latency{BOLD:#}  {}, {:.1} s, after {:.1} s to get steady",
         run.name,
         seconds(run.duration_ns),
         seconds(run.warm_up_ns)
@@ -28,6 +28,9 @@ pub(super) fn print(out: &mut dyn Write, run: &Run) -> io::Result<()> {
         show::count(run.ticks.delivered),
         show::count(run.ticks.lost)
     )?;
+    for setting in &run.settings {
+        writeln!(out, "  {:<20}{}", setting.name, setting.value)?;
+    }
     stages(out, &run.stages)?;
     views(out, &run.views)?;
     platform(out, run)?;

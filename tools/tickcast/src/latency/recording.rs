@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use tickcast_latency::{
-    EXEMPLARS, Histograms, HlogWriter, Series, Stage, StageHistogram, StallLog, Steady, Way,
-    Windows,
+    Clocks, EXEMPLARS, Histograms, HlogWriter, Series, Stage, StageHistogram, StallLog, Steady,
+    Way, Windows, write_hgrm,
 };
 use tickcast_net::Group;
 use tickcast_net::clock::realtime_ns;
@@ -18,8 +18,10 @@ use tickcast_net::clock::realtime_ns;
 use super::assemble::add_stalls;
 use super::clock::ClockWatch;
 use super::platform::{BufferMarks, Reading};
+use super::shown::Shown;
 use super::turn::{Ends, Window};
 use crate::interrupt::Interrupt;
+use crate::live::Live;
 use crate::progress;
 use crate::system::System;
 
@@ -52,6 +54,8 @@ pub(super) struct Recording {
     pub(super) buffers: BufferMarks,
     pub(super) clock: ClockWatch,
     pub(super) notes: Vec<String>,
+    pub(super) clocks: Option<Clocks>,
+    shown: Option<Shown>,
     system: System,
     bar: ProgressBar,
 }
@@ -94,6 +98,8 @@ impl Recording {
             buffers: BufferMarks::default(),
             clock: ClockWatch::default(),
             notes: Vec::new(),
+            clocks: None,
+            shown: None,
             system: System::here(),
             bar: progress::over_time("measuring", duration),
         })
@@ -110,15 +116,42 @@ impl Recording {
         total.filter(|total| !total.histogram().is_empty())
     }
 
-    /// Nothing more will be measured.
-    pub(super) fn clear_progress(&self) {
+    /// Writes the distribution of `total`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn write_hgrm(&self, path: &Path) -> anyhow::Result<()> {
+        let context = || format!("cannot write the distribution {}", path.display());
+        let file = File::create(path).with_context(context)?;
+        let total = self.windows.totals().sum(Stage::Total);
+        let total = total.context("no tick was measured")?;
+        write_hgrm(BufWriter::new(file), &total).with_context(context)
+    }
+
+    /// Nothing more will be measured: the terminal is as before.
+    pub(super) fn clear_screen(&mut self) {
         self.bar.finish_and_clear();
+        self.shown = None;
     }
 
     /// Says what is being done.
     pub(super) fn say(&self, what: &'static str) {
         tracing::info!("{what}");
         self.bar.set_message(what);
+    }
+
+    /// Shows what comes in, and no bar, while the views have the terminal.
+    pub(super) fn show_live(&mut self, live: Live, has_terminal: bool) {
+        self.shown = Some(Shown::new(live));
+        if has_terminal {
+            self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+    }
+
+    fn show(&mut self, window: &Window, ends: &mut Ends) {
+        if let Some(shown) = &mut self.shown {
+            shown.add(&window.histograms, &mut ends.subscriber);
+        }
     }
 
     /// Adds what a reader must know.
@@ -158,6 +191,7 @@ impl Recording {
                 buffers.look(system, lines);
             });
             clock.look();
+            self.show(&window, &mut ends);
             since = window.to_ns;
             self.bar
                 .inc((window.to_ns - window.from_ns) / NANOS_PER_MILLI);
@@ -183,6 +217,7 @@ impl Recording {
         for (sum, (after, before)) in self.dropped.iter_mut().zip(dropped) {
             *sum += after.saturating_sub(before);
         }
+        self.clocks = ended.clocks;
         add_stalls(&mut self.stalls, stalls);
         let samples = total.as_ref().map_or(0, |total| total.histogram().len());
         self.turns.push(TurnTotals {
@@ -215,6 +250,7 @@ impl Recording {
             let window = ends.window(since, WINDOW, interrupt, &mut stalls, || ());
             let length = Duration::from_nanos(window.to_ns - since);
             since = window.to_ns;
+            self.show(&window, ends);
             if interrupt.is_set() || ends.is_over() {
                 return since;
             }

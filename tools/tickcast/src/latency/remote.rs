@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::{Args, Error};
 use tickcast_latency::StallBoard;
@@ -12,6 +13,7 @@ use super::LatencyArgs;
 use super::load::LoadArgs;
 use super::turn::Ends;
 use crate::feed::{LINE_A, LINE_B, LineB, conflict, interface};
+use crate::live::{Activity, Watched};
 use crate::security::ClientArgs;
 
 /// Where the feed comes from.
@@ -88,6 +90,14 @@ impl RemoteArgs {
         Ok(())
     }
 
+    /// What there is to be watched.
+    pub(super) fn watched(&self) -> Watched {
+        Watched {
+            line_b: !self.subscribe || self.line_b.group().is_some(),
+            recovery: !self.subscribe || self.recovery.is_some(),
+        }
+    }
+
     /// Lines A and B.
     pub(super) fn lines(&self) -> [Option<Group>; 2] {
         [Some(self.line_a), self.line_b.group()]
@@ -97,12 +107,17 @@ impl RemoteArgs {
     ///
     /// # Errors
     /// When it does not start.
-    pub(super) fn start(&self, args: &LoadArgs) -> anyhow::Result<Ends> {
+    pub(super) fn start(
+        &self,
+        args: &LoadArgs,
+        activity: Option<Arc<Activity>>,
+    ) -> anyhow::Result<Ends> {
         let interface = interface(args.interface.as_deref())?;
         let line = |group| ReceiveConfig::new(group, interface.clone());
         let mut config = SubscriberConfig::new(line(self.line_a));
         config.line_b = self.line_b.group().map(line);
         config.recovery = self.recovery;
+        config.clocks = self.recovery.is_some();
         config.recovery_tls = self.security.tls()?;
         config.arbiter.channel = self.channel;
         config.core = args.placement.receive_core;
@@ -117,6 +132,6 @@ impl RemoteArgs {
             idle: args.idle(),
             measured: true,
         });
-        Ends::start(config, thread, StallBoard::new(), None)
+        Ends::start(config, thread, activity, StallBoard::new(), None)
     }
 }

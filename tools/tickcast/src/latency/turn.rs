@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use tickcast_latency::{Histograms, StallBoard, StallLog};
+use tickcast_latency::{Clocks, Histograms, StallBoard, StallLog};
 use tickcast_net::Group;
 use tickcast_net::clock::realtime_ns;
 use tickcast_publisher::{Publisher, PublisherHandle};
@@ -18,6 +18,7 @@ use tickcast_wire::Tick;
 use super::load::{Load, LoadArgs};
 use crate::feed::interface;
 use crate::interrupt::Interrupt;
+use crate::live::Activity;
 use crate::show;
 use crate::together::Setup;
 
@@ -32,12 +33,20 @@ const FINISH_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 struct Taker {
     lost: Arc<AtomicU64>,
+    /// For the live views, when there are any.
+    activity: Option<Arc<Activity>>,
 }
 
 impl Strategy for Taker {
-    fn on_tick(&mut self, _tick: &Tick, _origin: &Origin) {}
+    fn on_tick(&mut self, tick: &Tick, origin: &Origin) {
+        self.on_ticks(std::slice::from_ref(tick), origin);
+    }
 
-    fn on_ticks(&mut self, _ticks: &[Tick], _origin: &Origin) {}
+    fn on_ticks(&mut self, ticks: &[Tick], origin: &Origin) {
+        if let Some(activity) = &self.activity {
+            activity.take(ticks, origin.provenance);
+        }
+    }
 
     fn on_gap(&mut self, loss: &Loss) {
         self.lost.fetch_add(loss.count, Ordering::Relaxed);
@@ -67,6 +76,7 @@ pub(super) struct Ended {
     /// What came in after the last window.
     pub(super) rest: Window,
     pub(super) lost: u64,
+    pub(super) clocks: Option<Clocks>,
 }
 
 impl Ends {
@@ -78,6 +88,7 @@ impl Ends {
         args: &LoadArgs,
         load: &Load,
         lines: [Group; 2],
+        activity: Option<Arc<Activity>>,
     ) -> anyhow::Result<Ends> {
         let interface = interface(args.interface.as_deref())?;
         let setup = Setup {
@@ -96,21 +107,25 @@ impl Ends {
         let publisher = Publisher::start(config, load.turn()?)?;
         let subscriber = setup.subscriber(publisher.recovery_addr());
         let thread = (!args.inline).then(|| setup.strategy(1));
-        Ends::start(subscriber, thread, stalls, Some(publisher))
+        Ends::start(subscriber, thread, activity, stalls, Some(publisher))
     }
 
     /// Starts the subscribing end, with a thread for the strategy or inline.
     pub(super) fn start(
         mut config: SubscriberConfig,
         thread: Option<ThreadConfig>,
+        activity: Option<Arc<Activity>>,
         stalls: StallBoard,
         publisher: Option<PublisherHandle>,
     ) -> anyhow::Result<Ends> {
         config.time_strategies = true;
         config.stalls = Some(stalls.clone());
         let mut builder = SubscriberBuilder::new(config);
-        let taker = Taker::default();
-        let lost = Arc::clone(&taker.lost);
+        let lost = Arc::default();
+        let taker = Taker {
+            lost: Arc::clone(&lost),
+            activity,
+        };
         let taker = match thread {
             Some(thread) => builder.attach(taker, &thread)?,
             None => builder.attach_inline(taker),
@@ -213,6 +228,7 @@ impl Ends {
                 histograms,
             },
             lost: account.lost,
+            clocks: stopped.clocks,
         })
     }
 }
