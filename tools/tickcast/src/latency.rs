@@ -37,7 +37,7 @@ use crate::{Outcome, foreign, report, show, together};
 
 const HELP: &str = "\
 Examples:
-  tickcast latency
+  tickcast latency --rate 20000/s --duration 10s
   tickcast latency --rate 100000/s --duration 30s --inline --idle spin
   tickcast latency capture.pcapng.gz --rate 1x --duration 1m
   tickcast latency --report run.html --svg charts
@@ -193,6 +193,9 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Interrupted);
         };
         let lines = together::groups()?;
+        for notice in settings::notices(load) {
+            recording.state(notice);
+        }
         take_turns(
             args,
             &source,

@@ -53,6 +53,26 @@ pub(super) fn settings(
     settings
 }
 
+/// What must be known of a run that is set up so.
+pub(super) fn notices(args: &LoadArgs) -> Vec<String> {
+    let mut notices = Vec::new();
+    let (threads, cores) = (args.plan().len(), available_cores().len());
+    if threads > cores {
+        notices.push(format!(
+            "the {threads} threads that a tick passes share {cores} cores: what one does, another \
+             waits for; --inline takes one less"
+        ));
+    }
+    if args.interface.is_none() {
+        notices.push(
+            "on loopback the receiving kernel works inside the sender's system call: `network` says \
+             nothing of a real network"
+                .into(),
+        );
+    }
+    notices
+}
+
 /// What it ran on.
 pub(super) fn machine() -> Vec<Setting> {
     let system = System::here();

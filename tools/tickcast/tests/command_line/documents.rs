@@ -44,6 +44,10 @@ fn every_field_is_documented_and_every_documented_field_is_there() {
         ),
         ("lines", json(&["lines", text(&both_lines(folder.path()))])),
         ("machine", json(&["machine", "--hiccups", "0s"])),
+        (
+            "latency",
+            json(&["latency", "--rate", "2000/s", "--duration", "100ms"]),
+        ),
     ] {
         assert_eq!(printed(&report), documented(command), "{command}");
     }

@@ -2,7 +2,9 @@
 
 use crate::{fails, stderr, stdout, tickcast};
 
-const COMMANDS: [&str; 6] = [
+const COMMANDS: [&str; 8] = [
+    "latency",
+    "compare",
     "inspect",
     "verify",
     "convert",
@@ -80,6 +82,43 @@ fn wrong_command_lines_name_what_is_wrong_and_what_was_expected() {
         &["inspect", "x", "--log", "a=loud"],
         2,
         &["--log", "a=loud"],
+    );
+    fails(
+        &["latency", "--rate", "max"],
+        2,
+        &["--rate", "give a rate as in 20000/s"],
+    );
+    fails(
+        &["latency", "--duration", "1ms"],
+        2,
+        &["--duration", "at least 100ms"],
+    );
+    fails(&["latency", "--line-a", "239.1.2.3:4"], 2, &["--subscribe"]);
+    fails(
+        &["latency", "--subscribe", "--rate", "5/s"],
+        2,
+        &["--subscribe", "--rate"],
+    );
+    fails(
+        &["latency", "--recovery-ca", "x"],
+        2,
+        &["--recovery-ca", "--subscribe --recovery"],
+    );
+    fails(&["latency", "--pcap", "a"], 2, &["--pcap", "2"]);
+    fails(
+        &["compare", "--", "--inline"],
+        2,
+        &["-- [A-OPTIONS] -- [B-OPTIONS]"],
+    );
+    fails(
+        &["compare", "--", "--", "--hlog", "x"],
+        2,
+        &["--hlog", "-- [A-OPTIONS] -- [B-OPTIONS]"],
+    );
+    fails(
+        &["compare", "--runs", "5", "--", "--"],
+        2,
+        &["--runs", "10..=500"],
     );
     fails(&["completions", "cmd"], 2, &["cmd", "bash", "zsh", "fish"]);
 }
