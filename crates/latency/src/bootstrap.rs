@@ -4,7 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::counts::{Counts, rank};
+use crate::counts::Counts;
 
 /// So often the windows are drawn.
 const RESAMPLES: usize = 200;
@@ -15,18 +15,19 @@ const STEPS: usize = 64;
 /// How far around a percentile values are looked at, in standard errors of its place.
 const REACH: f64 = 6.0;
 
-/// The standard error of the value at each of these quantiles; `None` with too few windows.
+/// The standard errors of percentiles, beyond each of which lies one in so many samples; `None` with
+/// too few windows.
 ///
 /// The samples of a window may depend on each other, those of two windows should not: a window is
 /// drawn as a whole.
-pub(crate) fn errors(all: &Counts, windows: &[Counts], quantiles: &[f64]) -> Option<Vec<f64>> {
+pub(crate) fn errors(all: &Counts, windows: &[Counts], one_in: &[u64]) -> Option<Vec<f64>> {
     if windows.len() < MIN_WINDOWS || all.values().is_empty() {
         return None;
     }
     let windows: Vec<Window<'_>> = windows.iter().map(Window::new).collect();
-    let scales: Vec<Scale> = quantiles
+    let scales: Vec<Scale> = one_in
         .iter()
-        .map(|&quantile| Scale::around(quantile, all, &windows))
+        .map(|&one_in| Scale::around(one_in, all, &windows))
         .collect();
     let values: Vec<u64> = scales.iter().flat_map(|it| it.values.clone()).collect();
     // Of each window: how many samples do not exceed each value, and how many there are.
@@ -40,16 +41,17 @@ pub(crate) fn errors(all: &Counts, windows: &[Counts], quantiles: &[f64]) -> Opt
                 .collect()
         })
         .collect();
-    let mut found = vec![Vec::with_capacity(RESAMPLES); quantiles.len()];
+    let mut found = vec![Vec::with_capacity(RESAMPLES); one_in.len()];
     // Chosen once: the same run has the same errors.
     let mut random = Xoshiro256PlusPlus::seed_from_u64(0x7469_636b);
     for _ in 0..RESAMPLES {
         let drawn = draw(&rows, &mut random);
         let (mut up_to, samples) = (&drawn[..values.len()], drawn[values.len()]);
-        for ((scale, &quantile), found) in scales.iter().zip(quantiles).zip(&mut found) {
+        for ((scale, one_in), found) in scales.iter().zip(one_in).zip(&mut found) {
             let (own, rest) = up_to.split_at(scale.values.len());
             up_to = rest;
-            found.push(scale.value_at(rank(quantile, samples as u64) as f64, own));
+            let rank = samples - (samples / *one_in as f64).floor();
+            found.push(scale.value_at(rank, own));
         }
     }
     Some(found.iter().map(|values| deviation(values)).collect())
@@ -105,16 +107,17 @@ struct Scale {
 }
 
 impl Scale {
-    fn around(quantile: f64, all: &Counts, windows: &[Window<'_>]) -> Scale {
+    fn around(one_in: u64, all: &Counts, windows: &[Window<'_>]) -> Scale {
         let samples = all.len() as f64;
-        let value = all.at_quantile(quantile).unwrap_or(0);
+        let rank = samples - samples / one_in as f64;
+        let value = all.percentile(one_in).unwrap_or(0);
         let share = windows.iter().map(|it| it.up_to(value)).sum::<u64>() as f64 / samples;
         let variance: f64 = windows
             .iter()
             .map(|it| (it.up_to(value) as f64 - share * it.len as f64).powi(2))
             .sum();
         let reach = REACH * variance.sqrt().max(1.0);
-        let (low, high) = (quantile * samples - reach, quantile * samples + reach);
+        let (low, high) = (rank - reach, rank + reach);
         let (mut sum, mut values) = (0.0, Vec::new());
         for &(value, count) in all.values() {
             // One value below the reach stays, so that there is something to come from.

@@ -30,10 +30,9 @@ impl Counts {
         self.0.iter().map(|(_, count)| count).sum()
     }
 
-    /// The value that this share of the samples, from 0 to 1, does not exceed, as `hdrhistogram`
-    /// has it; `None` without samples.
-    pub(crate) fn at_quantile(&self, quantile: f64) -> Option<u64> {
-        let rank = rank(quantile, self.len());
+    /// The value that all samples but one in so many do not exceed; `None` with fewer samples.
+    pub(crate) fn percentile(&self, one_in: u64) -> Option<u64> {
+        let rank = rank(self.len(), one_in)?;
         let mut sum = 0;
         let mut values = self.0.iter();
         let found = values.find(|(_, count)| {
@@ -93,7 +92,9 @@ impl Counts {
     }
 }
 
-/// The place of a quantile among so many samples in order, from 1.
-pub(crate) fn rank(quantile: f64, samples: u64) -> u64 {
-    ((quantile * samples as f64).ceil() as u64).max(1)
+/// The place of a percentile among so many samples in order, from 1: one in so many lies beyond it.
+/// `None` if none does. Whole numbers, as a product with 0.999 may be a little too large, and its
+/// next sample ten times as long.
+pub(crate) fn rank(samples: u64, one_in: u64) -> Option<u64> {
+    (samples >= one_in).then(|| samples - samples / one_in)
 }

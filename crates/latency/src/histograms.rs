@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use crate::counts::rank;
 use crate::slowest::Slowest;
 use crate::{Provenance, Stage, Way};
 
@@ -75,6 +76,16 @@ impl StageHistogram {
         }
         self.negative = self.negative.saturating_add(other.negative);
         self.saturated = self.saturated.saturating_add(other.saturated);
+    }
+
+    /// The value that all samples but one in so many do not exceed, such as p99.9 with 1,000; `None`
+    /// if there are fewer samples, so that none lies beyond it.
+    #[must_use]
+    pub fn percentile(&self, one_in: u64) -> Option<u64> {
+        let samples = self.histogram.len();
+        // The middle of a rank, so that no rounding leads to another.
+        let quantile = |rank| (rank as f64 - 0.5) / samples as f64;
+        rank(samples, one_in).map(|rank| self.histogram.value_at_quantile(quantile(rank)))
     }
 
     /// The sum of all differences.

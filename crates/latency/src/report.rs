@@ -104,17 +104,14 @@ impl Row {
     fn new(counts: &StageHistogram) -> Self {
         let histogram = counts.histogram();
         let samples = histogram.len();
-        let percentile = |quantile: f64, at_least: u64| {
-            (samples >= at_least).then(|| histogram.value_at_quantile(quantile))
-        };
         Row {
             samples,
-            p50: percentile(0.5, 2),
-            p90: percentile(0.9, 10),
-            p99: percentile(0.99, 100),
-            p99_9: percentile(0.999, 1_000),
-            p99_99: percentile(0.9999, 10_000),
-            p99_999: percentile(0.99999, 100_000),
+            p50: counts.percentile(2),
+            p90: counts.percentile(10),
+            p99: counts.percentile(100),
+            p99_9: counts.percentile(1_000),
+            p99_99: counts.percentile(10_000),
+            p99_999: counts.percentile(100_000),
             max: (samples > 0).then(|| histogram.max()),
             negative: counts.negative(),
             saturated: counts.saturated(),

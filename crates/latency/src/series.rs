@@ -92,20 +92,16 @@ impl Series {
     #[must_use]
     pub fn figures(&self, of: &str) -> Figures {
         let all = self.all();
-        let quantiles = PERCENTILES.map(|(percent, _)| percent / 100.0);
-        let errors = errors(&all, self.windows(), &quantiles);
         let samples = all.len();
-        let percentiles = PERCENTILES.iter().zip(quantiles).enumerate().map(
-            |(nth, (&(percent, at_least), quantile))| {
-                let is_there = samples >= at_least;
-                let error = errors.as_ref().map(|errors| errors[nth]);
-                Percentile {
-                    percent,
-                    ns: all.at_quantile(quantile).filter(|_| is_there),
-                    error_ns: error.filter(|_| is_there),
-                }
-            },
-        );
+        let given = PERCENTILES.iter().filter(|(_, one_in)| samples >= *one_in);
+        let given: Vec<u64> = given.map(|(_, one_in)| *one_in).collect();
+        let errors = errors(&all, self.windows(), &given).unwrap_or_default();
+        let percentiles = PERCENTILES.iter().enumerate();
+        let percentiles = percentiles.map(|(nth, &(percent, one_in))| Percentile {
+            percent,
+            ns: all.percentile(one_in),
+            error_ns: errors.get(nth).copied(),
+        });
         Figures {
             of: of.to_owned(),
             samples,

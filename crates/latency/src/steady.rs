@@ -29,15 +29,17 @@ impl Steady {
     /// Looks at the next window; true if the run is steady with it.
     pub fn add(&mut self, window: &Histograms) -> bool {
         let total = window.sum(Stage::Total);
-        let Some(total) = total.filter(|total| total.histogram().len() >= MIN_SAMPLES) else {
+        let total = total.filter(|total| total.histogram().len() >= MIN_SAMPLES);
+        let percentiles =
+            total.and_then(|total| Some([total.percentile(2)?, total.percentile(10)?]));
+        let Some(percentiles) = percentiles else {
             self.last.clear();
             return false;
         };
         if self.last.len() == WINDOWS {
             self.last.remove(0);
         }
-        let at = |quantile| total.histogram().value_at_quantile(quantile);
-        self.last.push([at(0.5), at(0.9)]);
+        self.last.push(percentiles);
         let agree = |nth: usize, percent: u64| {
             let values = self.last.iter().map(|window| window[nth]);
             let (low, high) = (values.clone().min(), values.max());

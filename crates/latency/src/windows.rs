@@ -185,13 +185,11 @@ impl View {
 impl Window {
     /// A window that began so long after the run.
     pub(crate) fn of(counts: &Counts, at_ns: u64, stall_max_ns: Option<u64>) -> Window {
-        let samples = counts.len();
-        let at = |quantile, needed| counts.at_quantile(quantile).filter(|_| samples >= needed);
         Window {
             at_ns,
-            samples,
-            p50_ns: at(0.5, 2),
-            p99_ns: at(0.99, 100),
+            samples: counts.len(),
+            p50_ns: counts.percentile(2),
+            p99_ns: counts.percentile(100),
             max_ns: counts.max(),
             stall_max_ns,
         }
