@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use support::{config, line, ticks};
+use tickcast_latency::StallBoard;
+use tickcast_net::Idle;
 use tickcast_publisher::{InMemory, Prefetched, Publisher, Source, SourceError, Supply};
 
 thread_local! {
@@ -74,6 +76,9 @@ fn publish(source: impl Source, speed: &str) -> u64 {
     config.line_b = Some(line([239, 192, 94, 2]).1);
     config.speed = speed.parse().unwrap();
     config.linger = Duration::from_millis(20);
+    // Its meter is on.
+    config.idle = Idle::Spin;
+    config.stalls = Some(StallBoard::new());
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     let publisher = Publisher::start(config, Watched(source, 0)).unwrap();
     publisher.join().unwrap();

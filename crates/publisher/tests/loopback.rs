@@ -9,6 +9,8 @@ use std::time::Duration;
 use support::{
     CHANNEL, Client, SESSION, ThenSilence, assert_published, config, line, recovery, ticks,
 };
+use tickcast_latency::{StallBoard, StallLog};
+use tickcast_net::Idle;
 use tickcast_publisher::{
     Counter, FlowControl, InMemory, Prefetched, PublishError, Publisher, RecoveryConfig, Source,
     SourceError, Speed, Supply,
@@ -238,4 +240,64 @@ fn a_source_that_panics_is_reported_and_takes_the_server_with_it() {
         error,
         PublishError::Panicked { thread: "tc-send" }
     ));
+}
+
+/// Looks for ticks that take a while, when nothing is due.
+struct Stopped<S> {
+    source: S,
+    peeks: u32,
+}
+
+const STOP: Duration = Duration::from_millis(3);
+
+impl<S: Source> Source for Stopped<S> {
+    fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
+        self.peeks += 1;
+        if self.peeks == 3 {
+            std::thread::sleep(STOP);
+        }
+        self.source.peek()
+    }
+
+    fn take(&mut self, count: usize) {
+        self.source.take(count);
+    }
+}
+
+#[test]
+fn a_send_loop_that_spins_is_its_own_meter() {
+    for (idle, has_meter) in [
+        (Idle::Spin, true),
+        (Idle::Yield, false),
+        (Idle::Park, false),
+    ] {
+        let (_socket, line) = line([239, 192, 91, 9]);
+        let mut config = config(line);
+        // The second tick is due long after the third look.
+        config.speed = Speed::PerSecond(50);
+        config.idle = idle;
+        config.linger = Duration::ZERO;
+        let board = StallBoard::new();
+        config.stalls = Some(board.clone());
+        let source = Stopped {
+            source: InMemory::new(ticks(3)),
+            peeks: 0,
+        };
+        Publisher::start(config, source).unwrap().join().unwrap();
+        let mut log = StallLog::default();
+        board.collect(&mut log);
+        let threads: Vec<_> = log.threads.iter().map(|it| &*it.thread).collect();
+        if has_meter {
+            assert_eq!(threads, ["tc-send"]);
+            let stop = u64::try_from(STOP.as_nanos()).unwrap();
+            let stalls = &log.threads[0].stalls;
+            assert!(
+                stalls.iter().any(|stall| stall.length_ns() >= stop),
+                "{stalls:?}"
+            );
+            assert!(board.latest_end_ns() > 0);
+        } else {
+            assert_eq!(threads, [""; 0]);
+        }
+    }
 }

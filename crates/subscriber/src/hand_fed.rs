@@ -3,11 +3,12 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tickcast_latency::{Histograms, Reporter, StallMeter, stages};
-use tickcast_net::clock::monotonic_ns;
+use tickcast_latency::{Histograms, Reporter, stages};
+
 use tickcast_net::{Datagrams, Idle, Idler};
 use tickcast_protocol::{Arbiter, ArbiterConfig, Line, Provenance};
 
+use crate::clock::monotonic_ns;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::mark::Seal;
@@ -67,8 +68,12 @@ pub struct HandFed<S> {
 impl<S: Strategy + 'static> HandFed<S> {
     /// A subscriber of lines A and B; `config.recovery` is set to false.
     pub fn new(config: ArbiterConfig, strategy: S) -> HandFed<S> {
+        HandFed::measured(config, strategy, &Wanted::default())
+    }
+
+    pub(crate) fn measured(config: ArbiterConfig, strategy: S, wanted: &Wanted) -> HandFed<S> {
         let (recorder, receiving) = stages(&RECEIVE_STAGES);
-        let (measuring, taking) = Measuring::new(&Wanted::default(), true);
+        let (measuring, taking) = Measuring::new(wanted, true);
         let arbiter = ArbiterConfig {
             recovery: false,
             ..config
@@ -92,7 +97,7 @@ impl<S: Strategy + 'static> HandFed<S> {
             },
             recovery: None,
             idler: Idler::new(Idle::Spin),
-            meter: StallMeter::off(),
+            meter: wanted.meter("hand-fed", None, Idle::Spin),
             stats: Stats::default(),
             stats_at: 0,
         };
@@ -117,6 +122,12 @@ impl<S: Strategy + 'static> HandFed<S> {
         } = &mut self.receive;
         let faults = &mut self.no_faults;
         take_in(line, faults, datagrams, arbiter, output, meter, stats);
+        self.receive.step();
+    }
+
+    /// A round in which nothing came.
+    #[cfg(test)]
+    pub(crate) fn idle(&mut self) {
         self.receive.step();
     }
 

@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+mod clock;
 mod clocks;
 mod conflation;
 mod connection;

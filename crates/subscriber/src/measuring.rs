@@ -3,10 +3,11 @@
 
 use tickcast_latency::{Recorder, Reporter, Stage, StallBoard, StallMeter, Way, stages};
 use tickcast_net::Idle;
-use tickcast_net::clock::realtime_ns;
+
 use tickcast_protocol::Provenance;
 use tickcast_wire::Tick;
 
+use crate::clock::realtime_ns;
 use crate::event::{Event, Origin};
 
 /// Empty rounds of a strategy's thread from one look at the clock to the next: together they take
@@ -192,3 +193,6 @@ impl Looks {
         self.empty_rounds = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

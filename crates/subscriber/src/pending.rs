@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::Provenance;
 use tickcast_wire::Tick;
 
+use crate::clock::realtime_ns;
 use crate::event::{Event, Origin, Stamps};
 
 /// Ticks that are given out at once: few enough for the nearest cache.

@@ -7,7 +7,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{Checkpoint, Provenance};
 use tickcast_queue::{Lapped, Line};
 use tickcast_wire::Tick;
@@ -15,6 +14,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 use self::lapped::Astray;
 pub(crate) use self::source::{Seat, Source};
+use crate::clock::realtime_ns;
 use crate::conflation::Conflation;
 use crate::event::{Event, Incomplete};
 use crate::image::LocalImage;
@@ -365,4 +365,4 @@ fn as_ticks(lines: &[Line]) -> &[Tick] {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
 use tickcast_latency::{Recorder, Stage, StallMeter};
-use tickcast_net::clock::{monotonic_ns, realtime_ns};
+
 use tickcast_net::{Datagrams, Idler, wait};
 use tickcast_protocol::{Alarm, Arbiter, Checkpoint, Line, Loss, Provenance, Recovered, Sink};
 use tickcast_queue::Producer;
 use tickcast_wire::{PacketHeader, PreviousSession, Tick};
 use zerocopy::FromBytes;
 
+use crate::clock::{monotonic_ns, realtime_ns};
 use crate::event::{Event, Incomplete, Origin, SessionStart, Stamps};
 use crate::faults::FaultInjector;
 use crate::inlet::Inlet;

@@ -9,6 +9,8 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use support::{Checker, Feed, assert_kept, retransmit, serve, thread, wait_for_end};
+use tickcast_latency::{Histograms, Stage, StallBoard, StallLog};
+use tickcast_net::Idle;
 use tickcast_subscriber::{Origin, SessionStart, Strategy, SubscriberBuilder};
 use tickcast_wire::Tick;
 
@@ -74,12 +76,18 @@ fn the_receive_thread_allocates_nothing() {
     let mut feed = Feed::new();
     let mut config = feed.subscriber(Some(serve(retransmit)));
     config.arbiter.recovery_deadline = 20_000_000_000;
+    // Everything that can be measured is; the meter of the receive thread needs it to spin.
+    config.idle = Idle::Spin;
+    config.time_strategies = true;
+    let board = StallBoard::new();
+    config.stalls = Some(board.clone());
     let mut builder = SubscriberBuilder::new(config);
     builder.attach_inline(Watch);
     let checker = builder
         .attach(Checker::default(), &thread("tc-checker"))
         .unwrap();
     let mut subscriber = builder.start().unwrap();
+    let mut latency = Histograms::new(&[]);
     for round in 0..3_000 {
         match round % 10 {
             // Held until line B brings what comes before.
@@ -94,6 +102,7 @@ fn the_receive_thread_allocates_nothing() {
         }
         if round % 100 == 0 {
             subscriber.request_latency();
+            subscriber.collect_latency(&mut latency);
             std::thread::yield_now();
         }
     }
@@ -111,5 +120,15 @@ fn the_receive_thread_allocates_nothing() {
         counters.lines.iter().all(|line| line.held > 0),
         "{counters:?}"
     );
+    stopped.collect_latency(&mut latency);
+    assert!(!latency.slowest().is_empty());
+    for stage in [Stage::Strategy, Stage::Service, Stage::Total, Stage::Heal] {
+        let sum = latency.sum(stage).unwrap();
+        assert!(!sum.histogram().is_empty(), "{stage}");
+    }
+    let mut log = StallLog::default();
+    board.collect(&mut log);
+    let threads: Vec<_> = log.threads.iter().map(|it| &*it.thread).collect();
+    assert_eq!(threads, ["tc-receive"]);
     assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), 1);
 }

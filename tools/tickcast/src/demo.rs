@@ -47,7 +47,8 @@ strategy, and the digests of what was published and delivered agree where every 
 
 The latency stages: publish = from the instant at which the schedule said a tick leaves to its
 packet being sent; network = to the kernel's receive stamp; kernel = to the receive thread having
-read it; handle = to the queue; queue = to the strategy; total = the whole way from the schedule.";
+read it; handle = to the queue; queue = to the strategy; total = the whole way from the schedule;
+service = from being sent to the strategy, which says nothing of a publisher that was late.";
 
 /// Ticks of the synthetic market by default: ten seconds at the default speed, and enough samples
 /// for p99.99.

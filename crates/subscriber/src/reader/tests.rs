@@ -1,6 +1,6 @@
 //! A reader at random paces behind the receive thread's output, against what was put out.
 
-mod model;
+pub(crate) mod model;
 mod overflow;
 
 use proptest::prelude::*;
