@@ -11,7 +11,7 @@ const RESAMPLES: usize = 200;
 /// With fewer windows nothing can be said.
 pub const MIN_WINDOWS: usize = 10;
 /// Values between which a percentile is looked for; between two of them it is interpolated.
-const STEPS: usize = 64;
+const STEPS: usize = 40;
 /// How far around a percentile values are looked at, in standard errors of its place.
 const REACH: f64 = 6.0;
 

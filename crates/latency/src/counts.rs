@@ -1,24 +1,72 @@
 //! The samples of one window, without the many empty buckets of a histogram.
 
-use hdrhistogram::Histogram;
+use foldhash::{HashMap, HashMapExt};
+
+use crate::StageHistogram;
 
 /// Values that occur, rising, with how often each does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts(Vec<(u64, u64)>);
 
-impl Counts {
-    pub(crate) fn of(histogram: &Histogram<u64>) -> Counts {
-        let recorded = histogram.iter_recorded();
-        Counts(
-            recorded
-                .map(|at| (at.value_iterated_to(), at.count_at_value()))
-                .collect(),
-        )
+/// The samples of a window.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Samples {
+    pub(crate) counts: Counts,
+    pub(crate) sum_ns: f64,
+    pub(crate) negative: u64,
+    pub(crate) saturated: u64,
+}
+
+impl Samples {
+    pub(crate) fn of(samples: &StageHistogram) -> Samples {
+        let histogram = samples.histogram();
+        let (mut values, mut sum_ns) = (Vec::new(), 0.0);
+        for at in histogram.iter_recorded() {
+            let (value, count) = (at.value_iterated_to(), at.count_at_value());
+            sum_ns += histogram.median_equivalent(value) as f64 * count as f64;
+            values.push((value, count));
+        }
+        Samples {
+            counts: Counts(values),
+            sum_ns,
+            negative: samples.negative(),
+            saturated: samples.saturated(),
+        }
     }
 
+    pub(crate) fn add(&mut self, other: &Samples) {
+        self.counts.add(&other.counts);
+        self.sum_ns += other.sum_ns;
+        self.negative = self.negative.saturating_add(other.negative);
+        self.saturated = self.saturated.saturating_add(other.saturated);
+    }
+
+    /// Without these, which are among them.
+    pub(crate) fn without(&self, others: &Samples) -> Samples {
+        Samples {
+            counts: self.counts.without(&others.counts),
+            sum_ns: self.sum_ns - others.sum_ns,
+            negative: self.negative.saturating_sub(others.negative),
+            saturated: self.saturated.saturating_sub(others.saturated),
+        }
+    }
+}
+
+impl Counts {
     /// From values that rise.
     pub(crate) fn from_rising(values: Vec<(u64, u64)>) -> Counts {
         debug_assert!(values.is_sorted_by(|a, b| a.0 < b.0));
+        Counts(values)
+    }
+
+    /// All of these together.
+    pub(crate) fn sum(windows: &[Counts]) -> Counts {
+        let mut sums = HashMap::new();
+        for &(value, count) in windows.iter().flat_map(Counts::values) {
+            *sums.entry(value).or_default() += count;
+        }
+        let mut values: Vec<(u64, u64)> = sums.into_iter().collect();
+        values.sort_unstable();
         Counts(values)
     }
 
@@ -47,6 +95,9 @@ impl Counts {
     }
 
     pub(crate) fn add(&mut self, other: &Counts) {
+        if other.0.is_empty() {
+            return;
+        }
         let mut merged = Vec::with_capacity(self.0.len() + other.0.len());
         let (mut mine, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
         loop {
@@ -80,8 +131,7 @@ impl Counts {
         self.0 = merged;
     }
 
-    /// Without these, which are among them.
-    pub(crate) fn without(&self, others: &Counts) -> Counts {
+    fn without(&self, others: &Counts) -> Counts {
         let mut others = others.0.iter().peekable();
         let left = self.0.iter().filter_map(|&(value, count)| {
             let among = others.next_if(|other| other.0 == value);

@@ -88,11 +88,6 @@ impl StageHistogram {
         rank(samples, one_in).map(|rank| self.histogram.value_at_quantile(quantile(rank)))
     }
 
-    /// The sum of all differences.
-    pub(crate) fn sum_ns(&self) -> f64 {
-        self.histogram.mean() * self.histogram.len() as f64
-    }
-
     fn clear(&mut self) {
         if !self.histogram.is_empty() {
             self.histogram.clear();

@@ -1,7 +1,7 @@
 //! The samples of one kind, window by window.
 
 use crate::bootstrap::errors;
-use crate::counts::Counts;
+use crate::counts::{Counts, Samples};
 use crate::{Figures, Percentile, Point, StageHistogram};
 
 /// Windows that are kept; with more, two neighbours each become one.
@@ -41,14 +41,14 @@ impl Series {
 
     /// Adds a window, with samples or without.
     pub fn add(&mut self, window: &StageHistogram) {
-        self.add_counts(Counts::of(window.histogram()), window.sum_ns());
-        self.negative = self.negative.saturating_add(window.negative());
-        self.saturated = self.saturated.saturating_add(window.saturated());
+        self.push(Samples::of(window));
     }
 
-    pub(crate) fn add_counts(&mut self, counts: Counts, sum_ns: f64) {
-        self.sum_ns += sum_ns;
-        self.windows.push(counts);
+    pub(crate) fn push(&mut self, window: Samples) {
+        self.sum_ns += window.sum_ns;
+        self.negative = self.negative.saturating_add(window.negative);
+        self.saturated = self.saturated.saturating_add(window.saturated);
+        self.windows.push(window.counts);
     }
 
     /// Whether nothing was added but windows without samples.
@@ -71,8 +71,14 @@ impl Series {
         windows.map(|window| window.values().len()).sum()
     }
 
-    pub(crate) fn sum_ns(&self) -> f64 {
-        self.sum_ns
+    /// All windows as one.
+    pub(crate) fn samples(&self) -> Samples {
+        Samples {
+            counts: self.all(),
+            sum_ns: self.sum_ns,
+            negative: self.negative,
+            saturated: self.saturated,
+        }
     }
 
     pub(crate) fn negative(&self) -> u64 {
@@ -116,21 +122,7 @@ impl Series {
 
     /// All windows together.
     pub(crate) fn all(&self) -> Counts {
-        sum(self.windows())
-    }
-}
-
-/// Adds neighbours first: each value is moved a few times only.
-fn sum(windows: &[Counts]) -> Counts {
-    match windows {
-        [] => Counts::default(),
-        [only] => only.clone(),
-        _ => {
-            let (left, right) = windows.split_at(windows.len() / 2);
-            let mut left = sum(left);
-            left.add(&sum(right));
-            left
-        }
+        Counts::sum(self.windows())
     }
 }
 

@@ -76,7 +76,7 @@ impl Way {
                 None => format!("{} before it was due", duration(self.due - stall.from_ns)),
             };
             format!(
-                "{} stood still for {length}, from {begins} on",
+                "{} stood still for {length}, beginning {begins}",
                 thread.thread
             )
         });

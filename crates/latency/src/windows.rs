@@ -1,11 +1,8 @@
 //! A run, window by window: its figures, how far they can be trusted, and its timeline.
 
-use crate::counts::Counts;
+use crate::counts::{Counts, Samples};
 use crate::series::{Folding, Join};
-use crate::{
-    Figures, Histograms, Provenance, Series, Stage, StageFigures, StageHistogram, StallLog, View,
-    Window,
-};
+use crate::{Figures, Histograms, Provenance, Series, Stage, StageFigures, StallLog, View, Window};
 
 /// A measured run, window by window. Windows should be of about one length, between 100 ms and a
 /// few seconds; memory is bounded by [`WINDOWS_KEPT`](crate::WINDOWS_KEPT).
@@ -60,12 +57,19 @@ impl Windows {
     pub fn add(&mut self, from_ns: u64, to_ns: u64, recorded: &Histograms, stalls: &StallLog) {
         self.began_ns.get_or_insert(from_ns);
         self.totals.merge(recorded);
-        self.stages.iter_mut().for_each(|it| it.add(recorded));
-        let (total, stalled) = (recorded.sum(Stage::Total), recorded.sum(Stage::Stalled));
-        if let (Some(total), Some(stalled)) = (total, stalled) {
-            let [all, met] = [&total, &stalled].map(|it| Counts::of(it.histogram()));
-            let sum_ns = total.sum_ns() - stalled.sum_ns();
-            self.without_stalls.add_counts(all.without(&met), sum_ns);
+        let (mut total, mut stalled) = (None, None);
+        for stage in &mut self.stages {
+            let all = stage.add(recorded);
+            match stage.stage {
+                Stage::Total => total = Some(all),
+                Stage::Stalled => stalled = Some(all),
+                _ => {}
+            }
+        }
+        // Without a board nothing was told apart.
+        let is_told_apart = recorded.parts(Stage::Stalled).next().is_some();
+        if let (Some(total), Some(stalled), true) = (total, stalled, is_told_apart) {
+            self.without_stalls.push(total.without(&stalled));
         }
         self.spans.push(Span {
             from_ns,
@@ -137,13 +141,19 @@ impl StageSeries {
         }
     }
 
-    fn add(&mut self, recorded: &Histograms) {
-        let empty = StageHistogram::new();
-        let all = recorded.sum(self.stage);
-        self.all.add(all.as_ref().unwrap_or(&empty));
+    /// Gives all of the window.
+    fn add(&mut self, recorded: &Histograms) -> Samples {
+        let mut all = Samples::default();
         for (of, part) in &mut self.parts {
-            part.add(recorded.part(self.stage, *of).unwrap_or(&empty));
+            let samples = recorded.part(self.stage, *of).map(Samples::of);
+            let samples = samples.unwrap_or_default();
+            if of.is_summed() {
+                all.add(&samples);
+            }
+            part.push(samples);
         }
+        self.all.push(all.clone());
+        all
     }
 
     /// `None` without samples.

@@ -7,7 +7,7 @@ use std::io::Read;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use flate2::read::ZlibDecoder;
 
-use crate::counts::Counts;
+use crate::counts::{Counts, Samples};
 
 /// The longest encoding of one histogram, before it is deflated.
 const MAX_BYTES: u64 = 8 << 20;
@@ -51,13 +51,7 @@ pub enum PayloadError {
     TooLarge,
 }
 
-/// The values of one line, and the sum of all samples.
-pub(super) struct Decoded {
-    pub(super) counts: Counts,
-    pub(super) sum: f64,
-}
-
-pub(super) fn decode(base64: &str) -> Result<Decoded, PayloadError> {
+pub(super) fn decode(base64: &str) -> Result<Samples, PayloadError> {
     let bytes = BASE64_STANDARD
         .decode(base64)
         .map_err(|_| PayloadError::Base64)?;
@@ -135,7 +129,7 @@ impl Header {
 
     /// Counts of buckets as zigzag numbers of variable length: a negative one leaves out as many
     /// buckets.
-    fn values(&self, bytes: &[u8]) -> Result<Decoded, PayloadError> {
+    fn values(&self, bytes: &[u8]) -> Result<Samples, PayloadError> {
         let mut bytes = bytes.get(..self.length).ok_or(PayloadError::Length)?;
         let (mut values, mut samples, mut sum) = (Vec::new(), 0_u64, 0.0);
         let mut bucket = 0_u64;
@@ -157,9 +151,10 @@ impl Header {
             }
             bucket = bucket.checked_add(1).ok_or(PayloadError::Value)?;
         }
-        Ok(Decoded {
+        Ok(Samples {
             counts: Counts::from_rising(values),
-            sum,
+            sum_ns: sum,
+            ..Samples::default()
         })
     }
 

@@ -270,7 +270,7 @@ impl Reading {
         }
         tagged.samples = samples;
         self.values += decoded.counts.values().len();
-        tagged.series.add_counts(decoded.counts, decoded.sum);
+        tagged.series.push(decoded);
         tagged.spans.push(Span { at_s, length_s });
         Ok(())
     }

@@ -91,7 +91,10 @@ impl Log {
         let raw = total.map_or_else(Figures::default, |it| it.series.figures("all"));
         let stalled = self.tag(Stage::Stalled.name());
         let without = total.zip(stalled).map(|(total, stalled)| {
-            let figures = total.series.without(&stalled.series).figures("all");
+            // Their intervals may not be the same, so that there are no windows of it.
+            let mut without = Series::new();
+            without.push(total.series.samples().without(&stalled.series.samples()));
+            let figures = without.figures("all");
             View::without_stalls(&raw, figures)
         });
         [View::raw(raw.clone())]
@@ -110,14 +113,4 @@ fn timeline(tagged: &Tagged) -> Vec<Window> {
 
 fn ns(seconds: f64) -> u64 {
     (seconds * 1e9).round() as u64
-}
-
-impl Series {
-    /// One window of those samples that are not in `others`, which are among them.
-    fn without(&self, others: &Series) -> Series {
-        let mut left = Series::new();
-        let counts = self.all().without(&others.all());
-        left.add_counts(counts, self.sum_ns() - others.sum_ns());
-        left
-    }
 }
