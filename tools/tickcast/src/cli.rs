@@ -14,6 +14,7 @@ use crate::lines::LinesArgs;
 use crate::machine::MachineArgs;
 use crate::output::Target;
 use crate::publish::PublishArgs;
+use crate::report::ReportArgs;
 use crate::subscribe::SubscribeArgs;
 use crate::verify::VerifyArgs;
 
@@ -30,6 +31,7 @@ Examples:
   tickcast convert capture.pcapng.gz capture.ticks
   tickcast generate market.ticks --ticks 1000000 --seed 7
   tickcast machine
+  tickcast report before.hlog after.hlog --html report.html
 
 Exit codes:
   0    done, nothing lost
@@ -78,6 +80,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Show what this machine offers to a feed, and what could be better.
     Machine(MachineArgs),
+    /// Draw measured runs over each other: as a page, as pictures, as a table.
+    Report(ReportArgs),
     /// Print the completions of a shell.
     Completions(CompletionsArgs),
 }

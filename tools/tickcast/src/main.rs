@@ -98,6 +98,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Convert(args) => convert::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Machine(args) => machine::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Completions(args) => {
             let mut command = Cli::command();
             let mut script = Vec::new();

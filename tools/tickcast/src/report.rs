@@ -1,19 +1,119 @@
 //! `tickcast report`: runs as a page, as pictures, as a table beside each other.
 
+mod beside;
 mod chart;
 mod figures;
 mod page;
+mod read;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tests;
 mod units;
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use anyhow::Context;
+use clap::Args;
 use tickcast_latency::Run;
 
-use chart::{Chart, Curve};
+use self::chart::{Chart, Curve, MOST_SERIES};
+use crate::{Outcome, show};
+
+const HELP: &str = "\
+Examples:
+  tickcast report run.json
+  tickcast report before.hlog after.hlog --html report.html
+  tickcast report run.json --svg pictures
+  tickcast report run.json other.hgrm --json
+
+Files are told apart by their content: what `tickcast latency --json` prints, interval logs of
+HdrHistogram (.hlog; ours have a tag for each stage) and its percentile distributions (.hgrm), those
+of other programs as well. Up to 6 runs are drawn over each other, and the later ones compared with
+the first. What must be known before a figure is trusted is said first.
+
+  p99        99 % of the samples took at most so long; a dash when not one lies beyond
+  +30 %      a change from the first run
+  ≈ +1.2 %   one of less than three standard errors, which says nothing
+  +30 % ?    one whose errors are not known: too few windows, or a file without any
+
+Pictures: percentiles.svg, timeline.svg, stages.svg, stage-percentiles.svg, waterfall.svg and
+slowest.svg, those of them for which a run has what they show.";
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct ReportArgs {
+    /// The runs: a file each.
+    #[arg(value_name = "FILE", required = true, num_args = 1..=MOST_SERIES)]
+    files: Vec<PathBuf>,
+
+    /// Write a page that needs no other file and no network.
+    #[arg(long, value_name = "FILE", value_parser = page_name)]
+    html: Option<PathBuf>,
+
+    /// Write the pictures of the page into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    svg: Option<PathBuf>,
+
+    /// Print one line, a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The name of a page: another ending may be that of a run, which would be lost.
+fn page_name(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension() {
+        Some(ending) if ending == "html" => Ok(path),
+        _ => Err("expected a name that ends in .html".into()),
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &ReportArgs) -> anyhow::Result<Outcome> {
+    let runs = args.files.iter().map(|path| read::run(path));
+    let mut runs: Vec<Run> = runs.collect::<anyhow::Result<_>>()?;
+    read::tell_apart(&mut runs);
+    let mut report = beside::Report::new(&runs);
+    if let Some(path) = &args.html {
+        report.written.push(write(path, &html(&runs))?);
+    }
+    if let Some(folder) = &args.svg {
+        let context = || format!("cannot make the folder {}", folder.display());
+        fs::create_dir_all(folder).with_context(context)?;
+        for (name, svg) in svgs(&runs) {
+            report.written.push(write(&folder.join(name), &svg)?);
+        }
+    }
+    if !args.json {
+        show::notices(&statements(&runs));
+    }
+    show::result(&report, args.json, |out, report| {
+        beside::print(out, &runs, &report.written)
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<String> {
+    let name = path.display().to_string();
+    fs::write(path, text).with_context(|| format!("cannot write {name}"))?;
+    Ok(name)
+}
+
+/// What must be known before a figure is trusted.
+fn statements(runs: &[Run]) -> Vec<String> {
+    let all = runs
+        .iter()
+        .flat_map(|run| run.statements.iter().map(move |said| (run, said)));
+    all.map(|(run, said)| match runs {
+        [_] => said.clone(),
+        _ => format!("{}: {said}", run.name),
+    })
+    .collect()
+}
 
 /// A page with everything about these runs, which needs no other file and no network.
 pub fn html(runs: &[Run]) -> String {

@@ -1,6 +1,10 @@
 //! What reports ask of runs.
 
+use std::fmt;
+
 use tickcast_latency::{Figures, Percentile, Run, StageFigures};
+
+use super::units;
 
 /// Stages that are no part of the way on their own: they hold others, or what lies beside it.
 const NO_LEGS: [&str; 4] = ["total", "service", "stalled", "heal"];
@@ -35,6 +39,11 @@ pub fn headline_figures(run: &Run) -> Option<&Figures> {
 pub fn legs(run: &Run) -> impl Iterator<Item = &str> {
     let names = run.stages.iter().map(|of| of.stage.as_str());
     names.filter(|name| !NO_LEGS.contains(name))
+}
+
+/// Those of them that the total holds: it ends when a strategy has taken the tick.
+pub fn legs_of_total(run: &Run) -> impl Iterator<Item = &str> {
+    legs(run).filter(|name| *name != "strategy")
 }
 
 /// The stages that any of these runs has, in the order of the first that has them.
@@ -89,7 +98,20 @@ impl Change {
 
     /// Whether it is more than the errors of both alone would make it.
     pub fn is_told(self) -> bool {
-        self.errors.is_none_or(|errors| errors >= TOLD_FROM)
+        self.errors.is_some_and(|errors| errors >= TOLD_FROM)
+    }
+}
+
+impl fmt::Display for Change {
+    /// With a sign that says how much it says: `+30 %`, `≈ +1.2 %` when it is less than three standard
+    /// errors, `+30 % ?` when they are not known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = units::change(self.share);
+        match self.errors {
+            Some(_) if self.is_told() => f.write_str(&share),
+            Some(_) => write!(f, "≈ {share}"),
+            None => write!(f, "{share} ?"),
+        }
     }
 }
 

@@ -43,10 +43,11 @@ pub fn page(runs: &[Run], charts: &[Chart]) -> String {
                 main {
                     (statements(runs))
                     @if let [run] = runs { (tiles(run)) }
-                    @for name in ["percentiles"] { (figure(charts, name)) }
+                    (figure(charts, "percentiles"))
+                    @if runs.len() > 1 { (tables::stages(runs)) }
                     (tables::views(runs))
                     @for name in ["timeline", "stages", "stage-percentiles", "waterfall"] { (figure(charts, name)) }
-                    (tables::stages(runs))
+                    @if runs.len() == 1 { (tables::stages(runs)) }
                     (figure(charts, "slowest"))
                     (machine::slowest(runs))
                     (machine::platform(runs))
@@ -121,7 +122,7 @@ fn tiles(run: &Run) -> Markup {
                     p.more {
                         @match (value, of.and_then(|of| of.error_ns)) {
                             (None, _) => { "too few samples" }
-                            (_, Some(error)) => { "± " (units::duration(error)) }
+                            (_, Some(error)) => { (units::error(error)) }
                             _ => {}
                         }
                         @if let Some(ratio) = ratio(percent) { br; (ratio) }
@@ -133,12 +134,14 @@ fn tiles(run: &Run) -> Markup {
                 p.value { (figures.max_ns.map_or_else(|| "–".into(), |ns| units::duration(ns as f64))) }
                 p.more { "of " (show::count(figures.samples)) " samples" }
             }
-        }
-        p.explanation {
-            (match headline(run) {
-                Some(stage) if stage.stage == "total" => "From the instant a tick was due to a strategy having taken it; after ± the standard error.",
-                _ => "All samples of the log; after ± the standard error.",
-            })
+            p.explanation {
+                @match headline(run) {
+                    Some(stage) if stage.stage == "total" => {
+                        "From the instant a tick was due to a strategy having taken it; after ± the standard error."
+                    }
+                    _ => { "All samples of the log; after ± the standard error." }
+                }
+            }
         }
     }
 }

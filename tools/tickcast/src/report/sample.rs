@@ -9,6 +9,7 @@ use tickcast_latency::{
 };
 
 const WINDOW_NS: u64 = 100_000_000;
+const BEGAN_NS: u64 = 1_795_708_800_000_000_000;
 const PERCENTS: [f64; 6] = [50.0, 90.0, 99.0, 99.9, 99.99, 99.999];
 /// The stages of one tick in order, each with its median in ns and its spread.
 const WAY: [(&str, f64, f64); 6] = [
@@ -214,7 +215,7 @@ impl Market {
             name: name.into(),
             command: "tickcast latency --rate 20000/s --duration 10s --inline --report report.html"
                 .into(),
-            began_ns: 1_795_708_800_000_000_000,
+            began_ns: BEGAN_NS,
             duration_ns: windows * WINDOW_NS,
             warm_up_ns: 1_500_000_000,
             settings: settings(&[
@@ -281,11 +282,20 @@ impl Kept {
         stall: (u64, u64),
         by_a: bool,
     ) {
+        // One of each stall, so that they differ.
+        let began_ns = BEGAN_NS + window * WINDOW_NS;
+        if self
+            .worst
+            .last()
+            .is_some_and(|last| last.due_ns >= began_ns + stall.0)
+        {
+            return;
+        }
         self.worst.push(Exemplar {
             seq,
             instrument: (seq * 7_919 % 4_000) as u32,
             provenance: if by_a { "A" } else { "B" }.into(),
-            due_ns: 1_795_708_800_000_000_000 + window * WINDOW_NS + due,
+            due_ns: began_ns + due,
             total_ns: legs[..5].iter().sum(),
             waterfall: WAY
                 .iter()

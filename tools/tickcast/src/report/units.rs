@@ -12,6 +12,14 @@ pub fn duration(ns: f64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// A standard error: `± 8 ns`.
+pub fn error(ns: f64) -> String {
+    if ns < 1.0 {
+        return "± < 1 ns".into();
+    }
+    format!("± {}", duration(ns))
+}
+
 /// A time at a mark of an axis, with no more digits than it needs: `2.5 ms`, `0`.
 pub fn mark(ns: f64) -> String {
     if ns == 0.0 {
@@ -53,11 +61,14 @@ pub fn share(share: f64) -> String {
     format!("{percent:.decimals$} %")
 }
 
-/// A change of one value into another, as a share of the first: `+3.1 %`, `−12 %`, `× 4.2` beyond
-/// a doubling.
+/// A change of one value into another, as a share of the first: `+3.1 %`, `−12 %`; from a doubling
+/// or a halving on `× 4.2`, `÷ 4.2`.
 pub fn change(share: f64) -> String {
     if share >= 1.0 {
         return format!("× {:.1}", share + 1.0);
+    }
+    if share <= -0.5 {
+        return format!("÷ {:.1}", 1.0 / (share + 1.0).max(f64::EPSILON));
     }
     let percent = share * 100.0;
     let decimals = usize::from(percent.abs() < 9.95);
@@ -126,6 +137,7 @@ mod tests {
             (-0.12, "−12 %"),
             (0.0, "+0.0 %"),
             (3.2, "× 4.2"),
+            (-0.75, "÷ 4.0"),
         ];
         for (share, text) in changes {
             assert_eq!(change(share), text);

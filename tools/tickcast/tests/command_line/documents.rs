@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::lines::both_lines;
-use crate::{json, market, text};
+use crate::{json, market, report, text};
 
 const DOCUMENT: &str = include_str!("../../../../docs/command-line.md");
 
@@ -35,7 +35,9 @@ fn every_field_is_documented_and_every_documented_field_is_there() {
     let first = market(folder.path(), "first.ticks");
     let second = folder.path().join("second.csv");
     let third = folder.path().join("third.ticks");
+    let run = report::sample_file(folder.path());
     for (command, report) in [
+        ("report", json(&["report", text(&run)])),
         ("inspect", json(&["inspect", &first])),
         ("convert", json(&["convert", &first, text(&second)])),
         (

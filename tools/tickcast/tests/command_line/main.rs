@@ -8,6 +8,9 @@ mod inspect;
 mod lines;
 #[path = "../../src/foreign/made.rs"]
 mod made;
+mod report;
+#[path = "../../src/report/sample.rs"]
+mod sample;
 mod usage;
 
 use std::path::Path;

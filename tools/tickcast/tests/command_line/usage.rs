@@ -2,7 +2,7 @@
 
 use crate::{fails, stderr, stdout, tickcast};
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 10] = [
     "latency",
     "compare",
     "inspect",
@@ -10,6 +10,8 @@ const COMMANDS: [&str; 8] = [
     "convert",
     "generate",
     "machine",
+    "lines",
+    "report",
     "completions",
 ];
 
@@ -119,6 +121,11 @@ fn wrong_command_lines_name_what_is_wrong_and_what_was_expected() {
         &["compare", "--runs", "5", "--", "--"],
         2,
         &["--runs", "10..=500"],
+    );
+    fails(
+        &["report", "a.hlog", "--html", "b.hlog"],
+        2,
+        &["--html", "b.hlog", ".html"],
     );
     fails(&["completions", "cmd"], 2, &["cmd", "bash", "zsh", "fish"]);
 }

@@ -53,7 +53,7 @@ fn draw(curves: &[Curve], width: f64) -> Drawing {
     );
     let body = html! {
         (legend)
-        (plane.axes(Some("ticks that took at most so long"), "latency, every decade as high as the next"))
+        (plane.axes(Some("ticks that took at most so long"), "latency, on a logarithmic scale"))
         @for curve in curves {
             g class=(curve.class) { (line(&plane, curve)) }
         }
@@ -97,7 +97,7 @@ fn line(plane: &Plane, curve: &Curve) -> Markup {
             }
         }
         @if let Some(max) = figures.max_ns {
-            circle.bar cx=(format!("{:.1}", plane.across(end(figures)))) cy=(format!("{:.1}", plane.up(max as f64))) r="3.5" {}
+            circle.end-point cx=(format!("{:.1}", plane.across(end(figures)))) cy=(format!("{:.1}", plane.up(max as f64))) r="3.5" {}
         }
     }
 }
@@ -172,7 +172,7 @@ fn read(curves: &[Curve], share: f64) -> Vec<String> {
             .find(|point| point.quantile >= share);
         lines.extend(reached.map(|point| {
             format!(
-                "{}  {}",
+                "{}\u{2002}{}",
                 units::duration(point.ns as f64),
                 super::shortened(&curve.name, 28)
             )

@@ -68,7 +68,7 @@ impl Plane {
     pub fn axes(&self, x_title: Option<&str>, y_title: &str) -> Markup {
         let (left, right) = (self.left, self.left + self.width);
         let (top, bottom) = (self.top, self.bottom());
-        let x_labels = (self.width / 76.0) as usize;
+        let x_labels = (self.width / 64.0) as usize;
         html! {
             @for mark in self.y.marks((self.height / 30.0) as usize) {
                 @let y = bottom - mark.at * self.height;
@@ -88,7 +88,7 @@ impl Plane {
             @if let Some(title) = x_title {
                 text.muted.end x=(right) y=(bottom + 38.0) { (title) }
             }
-            text.muted x="0" y=(top - 10.0) { (y_title) }
+            text.muted x="0" y=(top - 14.0) { (y_title) }
         }
     }
 

@@ -50,7 +50,8 @@ impl Scale {
             Scale::Log(low, high) => (value.max(low) / low).ln() / (high / low).ln(),
             Scale::Nines(last) => -(1.0 - value).max(0.0).log10() / last,
         };
-        place.clamp(0.0, 1.0)
+        // Not -0, which would be seen.
+        place.clamp(0.0, 1.0) + 0.0
     }
 
     /// The share of samples at a place of [`Scale::Nines`].
@@ -146,4 +147,54 @@ fn round_above(value: f64) -> f64 {
         .into_iter()
         .find(|step| *step >= value)
         .unwrap_or(power * 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    /// The labels and where they stand, in hundredths; lesser marks as dots.
+    fn shown(scale: Scale, labels: usize) -> String {
+        let marks = scale.marks(labels).into_iter();
+        let marks = marks.map(|mark| match mark.label {
+            Some(label) => format!(" {label} @{:.0} ", mark.at * 100.0),
+            None => ".".into(),
+        });
+        marks.collect::<String>().trim().replace("  ", ", ")
+    }
+
+    #[test]
+    fn logarithmic_axes_have_round_marks() {
+        assert_snapshot!(shown(Scale::log([1_700, 8_200_000].into_iter()), 11), @"1 µs @0 ........ 10 µs @25 ........ 100 µs @50 ........ 1 ms @75 ........ 10 ms @100");
+        assert_snapshot!(shown(Scale::log([2_100, 9_000].into_iter()), 11), @"2 µs @0 .. 5 µs @40 .... 10 µs @70, 20 µs @100");
+        assert_snapshot!(shown(Scale::log([1, 60_000_000_000].into_iter()), 5), @"1 ns @0, 1 µs @27, 1 ms @55, 1 s @82");
+    }
+
+    #[test]
+    fn nines_are_equally_far_apart() {
+        assert_snapshot!(shown(Scale::nines(200_000), 12), @"0 % @0, 50 % @6, 90 % @19, 99 % @38, 99.9 % @57, 99.99 % @75, 99.999 % @94");
+        assert_snapshot!(shown(Scale::nines(200_000), 5), @"0 % @0 . 90 % @19 . 99.9 % @57 . 99.999 % @94");
+        assert_snapshot!(shown(Scale::nines(0), 5), @"0 % @0, 50 % @15, 90 % @50, 99 % @100");
+    }
+
+    #[test]
+    fn linear_axes_begin_with_nothing() {
+        assert_snapshot!(shown(Scale::Linear(10e9), 12), @"0 @0, 1 s @10, 2 s @20, 3 s @30, 4 s @40, 5 s @50, 6 s @60, 7 s @70, 8 s @80, 9 s @90, 10 s @100");
+        assert_snapshot!(shown(Scale::Linear(8_196.0), 7), @"0 @0, 2 µs @24, 4 µs @49, 6 µs @73, 8 µs @98");
+    }
+
+    #[test]
+    fn values_beyond_the_ends_are_at_the_ends() {
+        for scale in [
+            Scale::Linear(10.0),
+            Scale::Log(10.0, 100.0),
+            Scale::Nines(3.0),
+        ] {
+            assert_eq!(
+                (scale.at(-1.0), scale.at(0.0), scale.at(1e30)),
+                (0.0, 0.0, 1.0)
+            );
+        }
+    }
 }

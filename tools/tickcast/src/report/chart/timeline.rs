@@ -57,7 +57,7 @@ fn draw(runs: &[Run], width: f64) -> Drawing {
         let plane = Plane::new(width, top + ABOVE, height, x, y);
         let x_title = (nth + 1 == drawn.len()).then_some("time since the measured part began");
         let y_title = match runs {
-            [_] => "latency, every decade as high as the next".into(),
+            [_] => "latency, on a logarithmic scale".into(),
             _ => shortened(&run.name, 50),
         };
         body = html! {
@@ -176,8 +176,11 @@ fn read(step: &Step) -> Vec<String> {
     lines.extend(
         LINES
             .iter()
-            .map(|(name, _, figure)| format!("{}  {name}", time(figure(window)))),
+            .map(|(name, _, figure)| format!("{}\u{2002}{name}", time(figure(window)))),
     );
-    lines.push(format!("{}  longest stall", time(window.stall_max_ns)));
+    lines.push(format!(
+        "{}\u{2002}longest stall",
+        time(window.stall_max_ns)
+    ));
     lines
 }

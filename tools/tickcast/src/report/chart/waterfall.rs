@@ -4,116 +4,153 @@ use maud::{Markup, html};
 use tickcast_latency::Run;
 
 use super::scale::Scale;
-use super::{Chart, Drawing, LETTER, ROW, shortened, width_of};
-use crate::report::figures::{all, at, legs};
+use super::{Chart, Drawing, LETTER, ROW, colour, shortened, width_of};
+use crate::report::figures::{all, at, legs_of_total};
 use crate::report::units;
 
-/// The percentiles that are drawn.
+/// The percentiles that are drawn, of each run.
 const PERCENTS: [f64; 2] = [50.0, 99.0];
 /// Room for the names of stages.
 const LEFT: f64 = 74.0;
+/// Between two waterfalls beside each other.
+const GAP: f64 = 32.0;
 
 /// A chart with a waterfall for each percentile and run.
-pub fn waterfall<'a>(runs: &'a [Run]) -> Chart<'a> {
+pub fn waterfall(runs: &[Run]) -> Chart<'_> {
     Chart {
         name: "waterfall",
         title: "The way at its median and at its 99th percentile".into(),
-        explanation: "Each bar is that stage's own percentile, begun where the one before it ended; the last is the \
-                      total's. Percentiles do not add up: a tick that is slow in one stage is seldom the one that is \
-                      slow in the next, so the bars end elsewhere than the total does. Compare bars, do not sum them."
+        explanation: "Each bar is that stage's own percentile, begun where the one before it \
+                      ended; the last bar is the total's. Percentiles do not add up: a tick that \
+                      is slow in one stage is seldom the one that is slow in the next, so the \
+                      stages end (at the dotted line) elsewhere than the total. Compare bars, do \
+                      not sum them."
             .into(),
         draw: Box::new(move |width| draw(runs, width)),
     }
 }
 
 fn draw(runs: &[Run], width: f64) -> Drawing {
-    let side_by_side = width > 600.0;
-    let each = if side_by_side {
-        (width - 32.0) / 2.0
-    } else {
-        width
-    };
-    let mut top = 0.0;
-    let mut body = html! {};
-    for (nth, run) in runs.iter().enumerate() {
-        let mut lowest: f64 = top;
-        for (place, percent) in PERCENTS.into_iter().enumerate() {
-            let left = if side_by_side {
-                place as f64 * (each + 32.0)
-            } else {
-                0.0
-            };
-            let of = if runs.len() > 1 {
-                format!(", {}", run.name)
-            } else {
-                String::new()
-            };
-            let title = shortened(
-                &format!("{}{of}", units::percentile(percent)),
-                (each / 7.0) as usize,
-            );
-            let (height, panel) = panel(run, percent, &title, &super::colour(nth), each);
-            body = html! { (body) g transform=(format!("translate({left} {top:.1})")) { (panel) } };
-            lowest = lowest.max(top + height);
-            if !side_by_side {
-                top = lowest;
+    let beside = width > 600.0;
+    let each = if beside { (width - GAP) / 2.0 } else { width };
+    let columns = if beside { PERCENTS.len() } else { 1 };
+    let falls = runs.iter().enumerate().flat_map(|(nth, run)| {
+        let percents = PERCENTS.iter();
+        percents.map(move |&percent| (nth, Fall::of(run, percent)))
+    });
+    let falls: Vec<(usize, Fall)> = falls.collect();
+    let (mut top, mut body) = (0.0, html! {});
+    for row in falls.chunks(columns) {
+        for (column, (nth, fall)) in row.iter().enumerate() {
+            let mut title = units::percentile(fall.percent);
+            if runs.len() > 1 {
+                title = format!("{title}, {}", runs[*nth].name);
             }
+            // Waterfalls of the same percentile can be compared.
+            let same = falls.iter().filter(|(_, of)| of.percent == fall.percent);
+            let scale = Scale::linear(same.map(|(_, of)| of.end()));
+            let left = column as f64 * (each + GAP);
+            body = html! {
+                (body)
+                g transform=(format!("translate({left} {top:.1})")) {
+                    text.strong x="0" y="20" { (shortened(&title, (each / 7.0) as usize)) }
+                    (fall.draw(&colour(*nth), scale, each))
+                }
+            };
         }
-        top = lowest;
+        let heights = row.iter().map(|(_, fall)| fall.height());
+        top += heights.fold(0.0, f64::max);
     }
     Drawing { height: top, body }
 }
 
-/// One waterfall and how high it is.
-fn panel(run: &Run, percent: f64, title: &str, class: &str, width: f64) -> (f64, Markup) {
-    let value = |stage: &str| at(all(run, stage)?, percent)?.ns;
-    let bars: Vec<(&str, Option<u64>)> = legs(run).map(|stage| (stage, value(stage))).collect();
-    let total = value("total");
-    let sum: u64 = bars
-        .iter()
-        .filter_map(|(_, ns)| *ns)
-        .fold(0, u64::saturating_add);
-    let scale = Scale::Linear(sum.max(total.unwrap_or(0)).max(1) as f64);
-    let room = width - LEFT - width_of("999.99 µs");
-    let row = |nth: usize| 44.0 + nth as f64 * ROW;
-    let ends = bars.iter().scan(0u64, |end, (_, ns)| {
-        *end = end.saturating_add(ns.unwrap_or(0));
-        Some(*end)
-    });
-    let begins = [0].into_iter().chain(ends);
-    let markup = html! {
-        text.strong x="0" y="20" { (title) }
-        @for (nth, ((stage, ns), begin)) in bars.iter().zip(begins).enumerate() {
-            (bar(stage, row(nth), begin, *ns, class, scale, room))
-        }
-        @let end = row(bars.len());
-        path.grid d=(format!("M0 {0:.1}H{width}", end - ROW / 2.0 - 2.0)) {}
-        (bar("total", end + 4.0, 0, total, "ink", scale, room))
-        path.axis.few d=(format!("M{0:.1} {1:.1}V{2:.1}", LEFT + scale.at(sum as f64) * room, row(0) - 10.0, end + 14.0)) {}
-    };
-    (row(bars.len()) + 40.0, markup)
+/// One waterfall.
+struct Fall<'a> {
+    percent: f64,
+    bars: Vec<Bar<'a>>,
+    total: Bar<'a>,
 }
 
-fn bar(
-    stage: &str,
-    middle: f64,
+/// A bar that begins at `from`; it has no length where there are too few samples.
+struct Bar<'a> {
+    stage: &'a str,
     from: u64,
     ns: Option<u64>,
-    class: &str,
-    scale: Scale,
-    room: f64,
-) -> Markup {
-    let left = LEFT + scale.at(from as f64) * room;
-    let right = LEFT + scale.at(from.saturating_add(ns.unwrap_or(0)) as f64) * room;
-    let baseline = format!("{:.1}", middle + LETTER / 3.0);
-    html! {
-        text x="0" y=(baseline) { (shortened(stage, 10)) }
-        @match ns {
-            Some(ns) => {
+}
+
+impl<'a> Fall<'a> {
+    fn of(run: &'a Run, percent: f64) -> Fall<'a> {
+        let value = |stage: &str| at(all(run, stage)?, percent)?.ns;
+        let bars = legs_of_total(run).scan(0, |from, stage| {
+            let bar = Bar {
+                stage,
+                from: *from,
+                ns: value(stage),
+            };
+            *from = bar.to();
+            Some(bar)
+        });
+        Fall {
+            percent,
+            bars: bars.collect(),
+            total: Bar {
+                stage: "total",
+                from: 0,
+                ns: value("total"),
+            },
+        }
+    }
+
+    /// Where the stages end.
+    fn stages_end(&self) -> u64 {
+        self.bars.last().map_or(0, Bar::to)
+    }
+
+    /// How far to the right it reaches.
+    fn end(&self) -> f64 {
+        self.stages_end().max(self.total.to()) as f64
+    }
+
+    fn row(nth: usize) -> f64 {
+        44.0 + nth as f64 * ROW
+    }
+
+    fn height(&self) -> f64 {
+        Self::row(self.bars.len()) + 32.0
+    }
+
+    fn draw(&self, class: &str, scale: Scale, width: f64) -> Markup {
+        let room = width - LEFT - width_of("999.99 µs");
+        let x = |ns: u64| LEFT + scale.at(ns as f64) * room;
+        let last = Self::row(self.bars.len());
+        let (begin, end) = (Self::row(0) - 10.0, last + 14.0);
+        html! {
+            path.axis.few d=(format!("M{:.1} {begin:.1}V{end:.1}", x(self.stages_end()))) {}
+            path.grid d=(format!("M0 {:.1}H{width}", last - ROW / 2.0 - 2.0)) {}
+            @for (nth, bar) in self.bars.iter().enumerate() {
+                (bar.draw(Self::row(nth), class, x))
+            }
+            (self.total.draw(last + 4.0, "ink", x))
+        }
+    }
+}
+
+impl Bar<'_> {
+    fn to(&self) -> u64 {
+        self.from.saturating_add(self.ns.unwrap_or(0))
+    }
+
+    fn draw(&self, middle: f64, class: &str, x: impl Fn(u64) -> f64) -> Markup {
+        let (left, right) = (x(self.from), x(self.to()));
+        let baseline = format!("{:.1}", middle + LETTER / 3.0);
+        html! {
+            text x="0" y=(baseline) { (shortened(self.stage, 10)) }
+            @if let Some(ns) = self.ns {
                 rect.bar.(class) x=(format!("{left:.1}")) y=(format!("{:.1}", middle - 6.0)) width=(format!("{:.1}", (right - left).max(1.0))) height="12" rx="1" {}
                 text x=(format!("{:.1}", right + 6.0)) y=(baseline) { (units::duration(ns as f64)) }
+            } @else {
+                text.muted x=(format!("{:.1}", left + 6.0)) y=(baseline) { "too few samples" }
             }
-            None => { text.muted x=(format!("{:.1}", left + 6.0)) y=(baseline) { "– too few samples" } }
         }
     }
 }

@@ -20,7 +20,7 @@ pub fn slowest(runs: &[Run]) -> Markup {
             (table(
                 &format!("slowest-{}", nth + 1),
                 &title,
-                "Each with the time it spent in every stage, and what the machine did meanwhile.",
+                "Each with the time it spent in every stage, and below it what the machine did meanwhile.",
                 &slowest_of(run),
             ))
         }
@@ -34,10 +34,9 @@ fn slowest_of(run: &Run) -> Markup {
             tr {
                 @for head in ["seq", "instrument", "by", "due at", "total"] { th scope="col" { (head) } }
                 @for stage in &stages { th scope="col" { (stage) } }
-                th.text scope="col" { "meanwhile" }
             }
         }
-        tbody { @for tick in &run.exemplars { (slow_tick(run, tick, &stages)) } }
+        @for tick in &run.exemplars { tbody { (slow_tick(run, tick, &stages)) } }
     }
 }
 
@@ -54,7 +53,9 @@ fn slow_tick(run: &Run, tick: &Exemplar, stages: &[&str]) -> Markup {
                 @let leg = tick.waterfall.iter().find(|leg| leg.stage == *stage);
                 td { (time(leg.map(|leg| leg.ns as f64))) }
             }
-            td.text { (tick.meanwhile.join(" ")) }
+        }
+        @if !tick.meanwhile.is_empty() {
+            tr.part { td.text colspan=(stages.len() + 5) { (tick.meanwhile.join(" ")) } }
         }
     }
 }

@@ -55,12 +55,8 @@ fn cell(of: Option<&Percentile>, first: Option<&Percentile>) -> Markup {
     html! {
         td {
             (time(of.and_then(|of| of.ns).map(|ns| ns as f64)))
-            @if let Some(error) = of.and_then(|of| of.error_ns) { small { "± " (units::duration(error)) } }
-            @match change {
-                Some(change) if change.is_told() => { small.told { (units::change(change.share)) } }
-                Some(change) => { small { "≈ " (units::change(change.share)) } }
-                None => {}
-            }
+            @if let Some(error) = of.and_then(|of| of.error_ns) { small { (units::error(error)) } }
+            @if let Some(change) = change { small.told[change.is_told()] { (change.to_string()) } }
         }
     }
 }
@@ -85,7 +81,7 @@ pub fn stages(runs: &[Run]) -> Markup {
         }
         _ => {
             "Below each value stand its standard error and how far it is from the first run's; after ≈ that is less than \
-             three standard errors and says nothing. A dash: too few samples."
+             three standard errors and says nothing, before ? the errors are not known. A dash: too few samples."
         }
     };
     let content = html! {
@@ -99,10 +95,7 @@ pub fn stages(runs: &[Run]) -> Markup {
             }
         }
     };
-    html! {
-        (table("table", "Every stage in figures", explanation, &content))
-        (odd_samples(runs))
-    }
+    table("table", "Every stage in figures", explanation, &content)
 }
 
 /// A stage of one run, and below it its provenances.
@@ -131,36 +124,6 @@ fn beside(runs: &[Run], stage: &str, percents: &[f64]) -> Markup {
                     th scope="row" { (swatch(nth)) (run.name) }
                     td { (show::count(figures.samples)) }
                     (cells(figures, first.filter(|_| nth > 0), percents))
-                }
-            }
-        }
-    }
-}
-
-/// Samples that are in no figure, or not as they were.
-fn odd_samples(runs: &[Run]) -> Markup {
-    let stages = runs
-        .iter()
-        .flat_map(|run| run.stages.iter().map(move |stage| (run, stage)));
-    let all = stages.filter_map(|(run, stage)| Some((run, &stage.stage, stage.parts.first()?)));
-    let odd: Vec<_> = all
-        .filter(|(.., part)| part.negative + part.saturated > 0)
-        .collect();
-    html! {
-        @if !odd.is_empty() {
-            ul.odd {
-                @for (run, stage, part) in odd {
-                    li {
-                        @if runs.len() > 1 { (run.name) ", " }
-                        (stage) ": "
-                        @if part.negative > 0 {
-                            (show::count(part.negative)) " samples ended before they began, by clocks that disagree, and are \
-                            in no figure. "
-                        }
-                        @if part.saturated > 0 {
-                            (show::count(part.saturated)) " samples were longer than 60 s and count as that."
-                        }
-                    }
                 }
             }
         }
