@@ -3,7 +3,8 @@
 //
 //   node .ci/pages.mjs MODULES PICTURES PAGE...
 //
-// MODULES has puppeteer-core and axe-core; a picture of every view goes to PICTURES.
+// MODULES has puppeteer-core and axe-core; a picture of every view goes to PICTURES. A page is a file, or the address of
+// a server on this host, which it may ask for more.
 import { createRequire } from "node:module";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,25 +29,25 @@ let failures = 0;
 const fail = (where, what) => { failures += 1; console.error(`${where}: ${what}`); };
 
 async function look(path, scheme, width) {
-  const where = `${basename(path)}, ${scheme}, ${width} px`;
-  const url = pathToFileURL(resolve(path)).href;
+  const isServed = /^https?:/.test(path);
+  const url = isServed ? new URL(path).href : pathToFileURL(resolve(path)).href;
+  const name = isServed ? new URL(url).host.replace(/\W/g, "-") : basename(path, ".html");
+  const where = `${name}, ${scheme}, ${width} px`;
+  const isOwn = other => isServed ? new URL(other).origin === new URL(url).origin : other === url;
   const page = await browser.newPage();
   await page.setBypassCSP(true);
   page.on("console", message => fail(where, `console: ${message.text()}`));
   page.on("pageerror", error => fail(where, error.message));
-  page.on("request", request => { if (request.url() !== url) fail(where, `asks for ${request.url()}`); });
+  page.on("request", request => { if (!isOwn(request.url())) fail(where, `asks for ${request.url()}`); });
   await page.setViewport({ width, height: 900 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.goto(url, { waitUntil: "load" });
-  if (path.endsWith(".html")) {
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    if (wide > width) fail(where, `is ${wide} px wide`);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => axe.run());
-    for (const { id, help, nodes } of violations) fail(where, `${id}: ${help}: ${nodes[0].html.slice(0, 200)}`);
-  }
-  const name = `${basename(path).replace(".", "-")}-${scheme}-${width}.png`;
-  await page.screenshot({ path: join(pictures, name), fullPage: true });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  if (wide > width) fail(where, `is ${wide} px wide`);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
+  for (const { id, help, nodes } of violations) fail(where, `${id}: ${help}: ${nodes[0].html.slice(0, 200)}`);
+  await page.screenshot({ path: join(pictures, `${name}-${scheme}-${width}.png`), fullPage: true });
   await page.close();
 }
 

@@ -164,13 +164,10 @@ fn percentiles(runs: &[Run]) -> Chart<'_> {
         [run] if !run.views.is_empty() => views(run),
         runs => headlines(runs),
     };
-    let is_total = runs
-        .iter()
-        .all(|run| figures::headline(run).is_some_and(|of| of.stage == "total"));
-    let title = if is_total {
-        "How long a tick takes"
-    } else {
-        "How long it took"
+    let mut stages = runs.iter().filter_map(figures::headline);
+    let title = match stages.all(|of| of.stage == "total") {
+        true => "How long a tick takes",
+        false => "How long it took",
     };
     chart::curves(
         "percentiles",
@@ -267,4 +264,11 @@ fn instant(ns: u64) -> String {
     let second =
         humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(ns)).to_string();
     format!("{} UTC", second.replace('T', " ").trim_end_matches('Z'))
+}
+
+/// The time of day of an instant, to the millisecond, in UTC.
+fn time_of_day(ns: u64) -> String {
+    let text = humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_nanos(ns)).to_string();
+    let (_, time) = text.split_once('T').unwrap_or_default();
+    time.trim_end_matches('Z').to_owned()
 }

@@ -5,6 +5,7 @@ mod plane;
 mod scale;
 mod slowest;
 mod stages;
+mod steps;
 mod timeline;
 mod waterfall;
 

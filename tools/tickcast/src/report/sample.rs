@@ -145,7 +145,7 @@ impl Market {
             line.record(whole).expect("in bounds");
             match met {
                 Some(stall) => {
-                    kept.meet(window, tick + window * per_window, due, &legs, *stall, by_a)
+                    kept.meet(window, tick + window * per_window, due, &legs, *stall, by_a);
                 }
                 None => kept.unstalled.record(whole).expect("in bounds"),
             }

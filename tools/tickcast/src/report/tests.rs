@@ -86,7 +86,7 @@ fn nothing_of_a_run_is_taken_for_markup() {
     let run: Run = serde_json::from_value(value).unwrap();
     let runs = [run.clone(), run.clone()];
     for (pages, pictures) in [
-        (html(&[run.clone()]), svgs(&[run])),
+        (html(std::slice::from_ref(&run)), svgs(&[run])),
         (html(&runs), svgs(&runs)),
     ] {
         assert!(pages.contains("&lt;script&gt;"));

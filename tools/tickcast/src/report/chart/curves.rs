@@ -82,7 +82,7 @@ fn times(figures: &Figures) -> impl Iterator<Item = u64> {
 fn line(plane: &Plane, curve: &Curve) -> Markup {
     let figures = curve.figures;
     let (sure, few) = split(figures);
-    let along = |points: Vec<(f64, f64)>| plane.path(points.into_iter().map(Some));
+    let along = |points: Places| plane.path(points.into_iter().map(Some));
     html! {
         path.line d=(along(sure)) {}
         path.line.few d=(along(few)) {}
@@ -102,13 +102,16 @@ fn line(plane: &Plane, curve: &Curve) -> Markup {
     }
 }
 
+/// Shares of the samples, and the times that they do not exceed.
+type Places = Vec<(f64, f64)>;
+
 /// The share of all samples but one: where the longest has its place.
 fn end(figures: &Figures) -> f64 {
     1.0 - 1.0 / figures.samples.max(1) as f64
 }
 
 /// The curve up to where few samples lie beyond it, and from there to the longest one.
-fn split(figures: &Figures) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+fn split(figures: &Figures) -> (Places, Places) {
     let end = end(figures);
     let turn = (1.0 - FEW / figures.samples.max(1) as f64).max(0.0);
     let place = |point: &Point| (point.quantile.clamp(0.0, end), point.ns as f64);
@@ -128,8 +131,8 @@ fn split(figures: &Figures) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
 }
 
 /// Without points that no picture can tell from the one before.
-fn thinned(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
-    let mut kept: Vec<(f64, f64)> = Vec::new();
+fn thinned(points: impl Iterator<Item = (f64, f64)>) -> Places {
+    let mut kept = Places::new();
     for (share, ns) in points {
         let told = kept.last().is_none_or(|(before, ns_before)| {
             (1.0 - before) / (1.0 - share) > 1.02 || ns > ns_before * 1.01 || share - before > 0.05

@@ -5,6 +5,7 @@ use tickcast_latency::{Run, Window};
 
 use super::plane::{BELOW, Plane};
 use super::scale::Scale;
+use super::steps::{Step, steps};
 use super::{Chart, Drawing, Key, legend, shortened};
 use crate::report::units;
 
@@ -14,10 +15,28 @@ const NARROWEST: f64 = 3.0;
 const ABOVE: f64 = 40.0;
 
 /// What is drawn of a window, and what it looks like.
-const LINES: [(&str, &str, fn(&Window) -> Option<u64>); 3] = [
-    ("max", "s2", |window| window.max_ns),
-    ("p99", "s3", |window| window.p99_ns),
-    ("p50", "s1", |window| window.p50_ns),
+struct Line {
+    name: &'static str,
+    class: &'static str,
+    figure: fn(&Window) -> Option<u64>,
+}
+
+const LINES: [Line; 3] = [
+    Line {
+        name: "max",
+        class: "s2",
+        figure: |window| window.max_ns,
+    },
+    Line {
+        name: "p99",
+        class: "s3",
+        figure: |window| window.p99_ns,
+    },
+    Line {
+        name: "p50",
+        class: "s1",
+        figure: |window| window.p50_ns,
+    },
 ];
 
 /// A chart of the windows of some runs, a plane each.
@@ -27,35 +46,34 @@ pub fn timeline<'a>(runs: &'a [Run]) -> Chart<'a> {
         title: "When it was slow, and what the machine did".into(),
         explanation: "Half, 99 % and all of the ticks of each window took at most as long as the three lines are \
                       high; a grey bar is the longest time for which the machine took a core away in that window. A \
-                      peak on top of a bar as high is the machine's, one without a bar is the program's."
+                      peak on top of a bar as high is the machine's, one without a bar is the program's. Across a \
+                      dotted line something else was measured in between, such as bare sockets."
             .into(),
         draw: Box::new(move |width| draw(runs, width)),
     }
 }
 
 fn draw(runs: &[Run], width: f64) -> Drawing {
-    let drawn: Vec<&Run> = runs.iter().filter(|run| !run.timeline.is_empty()).collect();
-    let stalls = drawn.iter().any(|run| {
-        run.timeline
-            .iter()
-            .any(|window| window.stall_max_ns.is_some())
-    });
-    let (mut top, legend) = legend(&keys(stalls), width);
-    let y = Scale::log(
-        drawn
-            .iter()
-            .flat_map(|run| run.timeline.iter().flat_map(times)),
+    let drawn = runs.iter().filter(|run| !run.timeline.is_empty());
+    let drawn: Vec<(&Run, Vec<Step>)> = drawn
+        .map(|run| (run, steps(run, (width / NARROWEST) as usize)))
+        .collect();
+    let all = || drawn.iter().flat_map(|(_, steps)| steps);
+    let (mut top, legend) = legend(
+        &keys(all().any(|step| step.window.stall_max_ns.is_some())),
+        width,
     );
+    let x = Scale::linear(all().map(|step| step.to_ns as f64));
+    let y = Scale::log(all().flat_map(times));
     let height = match (drawn.len(), width < 600.0) {
-        (0 | 1, false) => 300.0,
-        (0 | 1, true) => 230.0,
+        (1, false) => 300.0,
+        (1, true) => 230.0,
         _ => 150.0,
     };
-    let x = Scale::Linear(span(&drawn));
     let mut body = legend;
-    for (nth, run) in drawn.iter().enumerate() {
+    for (nth, (run, steps)) in drawn.iter().enumerate() {
         let plane = Plane::new(width, top + ABOVE, height, x, y);
-        let x_title = (nth + 1 == drawn.len()).then_some("time since the measured part began");
+        let x_title = (nth + 1 == drawn.len()).then_some("time that was measured");
         let y_title = match runs {
             [_] => "latency, on a logarithmic scale".into(),
             _ => shortened(&run.name, 50),
@@ -63,7 +81,7 @@ fn draw(runs: &[Run], width: f64) -> Drawing {
         body = html! {
             (body)
             (plane.axes(x_title, &y_title))
-            (windows(&plane, &together(run, plane.width)))
+            (windows(&plane, steps))
         };
         top = plane.bottom();
     }
@@ -74,10 +92,10 @@ fn draw(runs: &[Run], width: f64) -> Drawing {
 }
 
 fn keys(stalls: bool) -> Vec<Key> {
-    let lines = LINES.iter().map(|(name, class, _)| Key {
-        class: (*class).into(),
+    let lines = LINES.iter().map(|line| Key {
+        class: line.class.into(),
         shape: "line",
-        name: (*name).into(),
+        name: line.name.into(),
     });
     let stalls = stalls.then(|| Key {
         class: "grey".into(),
@@ -87,70 +105,26 @@ fn keys(stalls: bool) -> Vec<Key> {
     lines.chain(stalls).collect()
 }
 
-fn times(window: &Window) -> impl Iterator<Item = u64> {
-    [window.p50_ns, window.p99_ns, window.max_ns]
-        .into_iter()
-        .flatten()
-}
-
-/// How long the longest of these runs took.
-fn span(runs: &[&Run]) -> f64 {
-    runs.iter()
-        .map(|run| run.duration_ns)
-        .max()
-        .unwrap_or(0)
-        .max(1) as f64
-}
-
-/// A window as it is drawn, and where it ends.
-struct Step {
-    window: Window,
-    to_ns: u64,
-}
-
-/// The windows of a run; of several that have no room, the worst of each figure.
-fn together(run: &Run, width: f64) -> Vec<Step> {
-    let most = (width / NARROWEST) as usize;
-    let each = run.timeline.len().div_ceil(most).max(1);
-    let groups: Vec<&[Window]> = run.timeline.chunks(each).collect();
-    let ends = groups
-        .iter()
-        .skip(1)
-        .map(|group| group[0].at_ns)
-        .chain([run.duration_ns]);
-    let steps = groups.iter().zip(ends);
-    steps
-        .map(|(group, to_ns)| Step {
-            window: worst(group),
-            to_ns,
-        })
-        .collect()
-}
-
-fn worst(group: &[Window]) -> Window {
-    let most = |figure: fn(&Window) -> Option<u64>| group.iter().filter_map(figure).max();
-    Window {
-        at_ns: group[0].at_ns,
-        samples: group.iter().map(|window| window.samples).sum(),
-        p50_ns: most(|window| window.p50_ns),
-        p99_ns: most(|window| window.p99_ns),
-        max_ns: most(|window| window.max_ns),
-        stall_max_ns: most(|window| window.stall_max_ns),
-    }
+fn times(step: &Step) -> impl Iterator<Item = u64> {
+    LINES.iter().filter_map(|line| (line.figure)(&step.window))
 }
 
 fn windows(plane: &Plane, steps: &[Step]) -> Markup {
-    let from = |step: &Step| plane.across(step.window.at_ns as f64);
-    let to = |step: &Step| plane.across(step.to_ns.max(step.window.at_ns) as f64);
+    let from = |step: &Step| plane.across(step.from_ns as f64);
+    let to = |step: &Step| plane.across(step.to_ns as f64);
     html! {
         @for step in steps {
             @if let Some(stall) = step.window.stall_max_ns {
-                @let top = plane.up(stall as f64);
-                rect.bar.grey x=(format!("{:.1}", from(step) + 0.5)) y=(format!("{top:.1}")) width=(format!("{:.1}", (to(step) - from(step) - 1.0).max(1.0))) height=(format!("{:.1}", plane.bottom() - top)) {}
+                @let (x, y) = (from(step) + 0.5, plane.up(stall as f64));
+                @let (width, height) = ((to(step) - x - 0.5).max(1.0), plane.bottom() - y);
+                rect.bar.grey x=(format!("{x:.1}")) y=(format!("{y:.1}")) width=(format!("{width:.1}")) height=(format!("{height:.1}")) {}
+            }
+            @if step.after_break {
+                path.axis.few d=(format!("M{:.1} {}V{}", from(step), plane.top, plane.bottom())) {}
             }
         }
-        @for (_, class, figure) in LINES {
-            path.line.thin.(class) d=(stairs(plane, steps, figure)) {}
+        @for line in &LINES {
+            path.line.thin.(line.class) d=(stairs(plane, steps, line.figure)) {}
         }
         @for step in steps {
             @let middle = (from(step) + to(step)) / 2.0;
@@ -162,7 +136,7 @@ fn windows(plane: &Plane, steps: &[Step]) -> Markup {
 /// A line that is level along each window.
 fn stairs(plane: &Plane, steps: &[Step], figure: fn(&Window) -> Option<u64>) -> String {
     let points = steps.iter().flat_map(|step| {
-        let ends = [step.window.at_ns, step.to_ns];
+        let ends = [step.from_ns, step.to_ns];
         ends.map(|at| figure(&step.window).map(|ns| (at as f64, ns as f64)))
     });
     plane.path(points)
@@ -171,12 +145,14 @@ fn stairs(plane: &Plane, steps: &[Step], figure: fn(&Window) -> Option<u64>) -> 
 fn read(step: &Step) -> Vec<String> {
     let window = &step.window;
     let time = |ns: Option<u64>| ns.map_or_else(|| "–".into(), |ns| units::duration(ns as f64));
-    let (from, to) = (window.at_ns as f64, step.to_ns as f64);
-    let mut lines = vec![format!("{} to {}", units::mark(from), units::mark(to))];
+    let mut lines = vec![format!(
+        "{} after the start",
+        units::mark(window.at_ns as f64)
+    )];
     lines.extend(
         LINES
             .iter()
-            .map(|(name, _, figure)| format!("{}\u{2002}{name}", time(figure(window)))),
+            .map(|line| format!("{}\u{2002}{}", time((line.figure)(window)), line.name)),
     );
     lines.push(format!(
         "{}\u{2002}longest stall",

@@ -6,7 +6,7 @@ use tickcast_latency::{Exemplar, Hiccup, Run};
 use super::context::lists;
 use super::tables::{group, longest, table, time};
 use crate::report::figures::{at, legs};
-use crate::report::units;
+use crate::report::{time_of_day, units};
 use crate::show;
 
 /// The slowest ticks, a table a run.
@@ -32,22 +32,21 @@ fn slowest_of(run: &Run) -> Markup {
     html! {
         thead {
             tr {
-                @for head in ["seq", "instrument", "by", "due at", "total"] { th scope="col" { (head) } }
+                @for head in ["seq", "instrument", "by", "due at, UTC", "total"] { th scope="col" { (head) } }
                 @for stage in &stages { th scope="col" { (stage) } }
             }
         }
-        @for tick in &run.exemplars { tbody { (slow_tick(run, tick, &stages)) } }
+        @for tick in &run.exemplars { tbody { (slow_tick(tick, &stages)) } }
     }
 }
 
-fn slow_tick(run: &Run, tick: &Exemplar, stages: &[&str]) -> Markup {
-    let due = tick.due_ns as f64 - run.began_ns as f64;
+fn slow_tick(tick: &Exemplar, stages: &[&str]) -> Markup {
     html! {
         tr {
             th scope="row" { (show::count(tick.seq)) }
             td { (tick.instrument) }
             td { (tick.provenance) }
-            td { (format!("{:.3} s", due / 1e9)) }
+            td { (time_of_day(tick.due_ns)) }
             td { strong { (units::duration(tick.total_ns as f64)) } }
             @for stage in stages {
                 @let leg = tick.waterfall.iter().find(|leg| leg.stage == *stage);
