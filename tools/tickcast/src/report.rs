@@ -242,11 +242,7 @@ fn about(runs: &[Run]) -> String {
         let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
         return names.join(" · ");
     };
-    let machine = run
-        .machine
-        .iter()
-        .take(2)
-        .map(|setting| setting.value.clone());
+    let machine = run.machine.iter().take(3).map(page::in_short);
     let began = (run.began_ns > 0).then(|| instant(run.began_ns));
     let samples = figures::headline_figures(run)
         .map(|part| format!("{} samples", crate::show::count(part.samples)));

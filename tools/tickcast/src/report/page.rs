@@ -11,6 +11,7 @@ use super::chart::{self, Chart};
 use super::figures::{at, headline, headline_figures};
 use super::{instant, units};
 use crate::show;
+pub use context::in_short;
 pub use tables::view_name;
 
 /// How a page looks that is not a chart.

@@ -35,7 +35,7 @@ pub fn swatch(nth: usize) -> Markup {
 
 fn in_words(run: &Run) -> String {
     let machine = run.machine.iter().take(IN_HEADING);
-    let mut parts: Vec<String> = machine.map(|setting| setting.value.clone()).collect();
+    let mut parts: Vec<String> = machine.map(in_short).collect();
     parts.extend(began(run));
     if run.duration_ns > 0 {
         let warm_up = match run.warm_up_ns {
@@ -52,6 +52,16 @@ fn in_words(run: &Run) -> String {
         ));
     }
     parts.join(" · ")
+}
+
+/// What a setting is set to, with its name where that alone would be a bare number.
+pub fn in_short(setting: &Setting) -> String {
+    let Setting { name, value } = setting;
+    if value.contains(char::is_alphabetic) {
+        value.clone()
+    } else {
+        format!("{value} {name}")
+    }
 }
 
 /// How the clocks of two hosts differ.
@@ -113,7 +123,7 @@ pub fn settings(runs: &[Run]) -> Markup {
 pub fn lists(runs: &[Run], id: &str, title: &str, of: fn(&Run) -> &[Setting]) -> Markup {
     html! {
         @if runs.iter().any(|run| !of(run).is_empty()) {
-            section {
+            section.pairs {
                 h2 #(id) { (title) }
                 @for run in runs.iter().filter(|run| !of(run).is_empty()) {
                     @if runs.len() > 1 { h3 { (run.name) } }
