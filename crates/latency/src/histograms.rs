@@ -90,7 +90,8 @@ impl StageHistogram {
 
     fn clear(&mut self) {
         if !self.histogram.is_empty() {
-            self.histogram.clear();
+            // Not `clear`, which keeps the longest and the shortest.
+            self.histogram.reset();
         }
         self.negative = 0;
         self.saturated = 0;
