@@ -108,13 +108,16 @@ function remember(points, value) {
   if (points.length > POINTS) points.shift();
 }
 
-function meter(fill) {
-  const element = document.createElement("meter");
-  element.max = 1;
-  element.high = 0.8;
-  element.value = fill;
-  element.setAttribute("aria-label", percent(fill));
-  return element;
+/** A share as a bar and in figures. */
+function meter(share) {
+  const both = document.createElement("span");
+  const bar = document.createElement("meter");
+  bar.max = 1;
+  bar.high = 0.8;
+  bar.value = share;
+  bar.setAttribute("aria-hidden", "true");
+  both.append(bar, ` ${percent(share)}`);
+  return both;
 }
 
 function proof(proof) {
@@ -192,8 +195,8 @@ function showGaps(s) {
 }
 
 function showRest(s) {
-  table("queues", ["Strategy", "Full", "", "Waiting, lines", "Of"],
-    s.queues.map((q) => [q.reader, percent(q.fill), meter(q.fill), count(q.waiting), count(q.capacity)]));
+  table("queues", ["Strategy", "Full", "Waiting, lines", "Of"],
+    s.queues.map((q) => [q.reader, meter(q.fill), count(q.waiting), count(q.capacity)]));
   $("active").textContent = `${count(s.active_instruments)} instruments had ticks in the last interval.`;
   table("instruments", ["Instrument", "Ticks/s", "Share", "Ticks"],
     s.instruments.map((i) => [i.name, count(i.ticks_per_s), percent(i.share), count(i.ticks)]));

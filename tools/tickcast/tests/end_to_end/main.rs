@@ -11,6 +11,7 @@ mod faults;
 mod feed;
 mod interrupts;
 mod latency;
+mod live;
 mod loopback;
 mod loss;
 mod namespaces;
