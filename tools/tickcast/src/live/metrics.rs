@@ -99,14 +99,14 @@ impl To<'_> {
     }
 }
 
-fn label(name: &'static str, value: impl ToString) -> Labels {
-    vec![(name, value.to_string())]
+fn label(name: &'static str, value: impl Into<String>) -> Labels {
+    vec![(name, value.into())]
 }
 
 fn about(to: &mut To<'_>, snapshot: &Snapshot) -> fmt::Result {
     let build = label("version", env!("CARGO_PKG_VERSION"));
     to.gauges("build_info", "The version that runs.", [(build, 1_u64)])?;
-    let session = label("session", snapshot.session);
+    let session = label("session", snapshot.session.to_string());
     to.gauges(
         "session_info",
         "The session followed; 0 before the first packet.",
@@ -158,8 +158,11 @@ fn stream(to: &mut To<'_>, snapshot: &Snapshot) -> fmt::Result {
     )
 }
 
+/// A counter of each line: its name, what it means, and its value.
+type LineCounter = (&'static str, &'static str, fn(&Line) -> u64);
+
 fn lines(to: &mut To<'_>, lines: &[Line]) -> fmt::Result {
-    let counters: [(&str, &str, fn(&Line) -> u64); 12] = [
+    let counters: [LineCounter; 12] = [
         ("line_datagrams", "Datagrams received.", |l| l.datagrams),
         ("line_heartbeats", "Heartbeats and ends of session.", |l| {
             l.heartbeats
@@ -321,12 +324,12 @@ fn queues(to: &mut To<'_>, snapshot: &Snapshot) -> fmt::Result {
     to.gauges(
         "queue_waiting_lines",
         "Lines of 64 bytes that wait for a strategy.",
-        queues().map(|queue| (label("reader", &queue.reader), queue.waiting)),
+        queues().map(|queue| (label("reader", queue.reader.as_str()), queue.waiting)),
     )?;
     to.gauges(
         "queue_capacity_lines",
         "Lines of 64 bytes that may wait for a strategy.",
-        queues().map(|queue| (label("reader", &queue.reader), queue.capacity)),
+        queues().map(|queue| (label("reader", queue.reader.as_str()), queue.capacity)),
     )
 }
 

@@ -368,8 +368,10 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_the_join_is_not_missing_on_a_line() {
-        let mut counters = Counters::default();
-        counters.delivered = 1_000;
+        let mut counters = Counters {
+            delivered: 1_000,
+            ..Counters::default()
+        };
         counters
             .recovered
             .add(tickcast_subscriber::Cause::BeforeJoin, 400);

@@ -213,7 +213,7 @@ fn the_terminal_is_given_back() {
         match end {
             End::Key(key) => (&terminal.outer).write_all(key).expect("a key"),
             End::Signal(signal) => {
-                kill_process(Pid::from_child(&program), signal).expect("a signal")
+                kill_process(Pid::from_child(&program), signal).expect("a signal");
             }
         }
         let shown = terminal.wait_until_it_shows("delivered");
