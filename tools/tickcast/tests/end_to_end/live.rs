@@ -59,8 +59,10 @@ fn sum(rows: &BTreeMap<&str, f64>, metric: &str, label: &str) -> u64 {
 fn settled(address: &str) -> String {
     for _ in 0..400 {
         let metrics = get(address, "/metrics");
-        let delivered = sum(&rows(&metrics), "tickcast_delivered_ticks_total", "");
-        if delivered == TICKS {
+        let rows = rows(&metrics);
+        let delivered = sum(&rows, "tickcast_delivered_ticks_total", "");
+        let samples = sum(&rows, "tickcast_latency_seconds_count", "stage=\"total\"");
+        if delivered == TICKS && samples == TICKS {
             return metrics;
         }
         std::thread::sleep(Duration::from_millis(100));

@@ -54,9 +54,10 @@ fn before_the_first_second_it_says_so() {
 
 #[test]
 fn no_size_is_too_small() {
+    let snapshot = sample::snapshot();
     for width in [0, 1, 7, 40, 300] {
         for height in 0..40 {
-            terminal(&sample::snapshot(), true, (width, height));
+            terminal(&snapshot, true, (width, height));
         }
     }
 }
