@@ -141,6 +141,8 @@ function showNow(s) {
   remember(history.p99, total && total.now.p99 !== null ? total.now.p99 : 0);
   $("rate-now").textContent = count(s.stream.ticks_per_s);
   $("p99-now").textContent = time(total ? total.now.p99 : null);
+  $("rate-most").textContent = count(Math.max(...history.rate));
+  $("p99-most").textContent = time(Math.max(...history.p99));
   curve("rate", history.rate);
   curve("p99", history.p99);
 }

@@ -10,6 +10,7 @@ use super::panels::{self, Row, plain};
 use super::theme::Theme;
 use crate::live::snapshot::Snapshot;
 use crate::live::words::{clock, per_second};
+use crate::show::count;
 
 /// Rows below which headings are left out.
 const SPACIOUS: u16 = 30;
@@ -144,11 +145,11 @@ impl<'a, 'b> Page<'a, 'b> {
         }
     }
 
-    fn heading(&mut self, text: &'static str) {
+    fn heading(&mut self, text: &str) {
         let area = self.take(1);
         let rule = "─".repeat(usize::from(area.width).saturating_sub(text.len() + 1));
         let line = Line::from(vec![
-            Span::styled(text, self.theme.title()),
+            Span::styled(text.to_owned(), self.theme.title()),
             Span::raw(" "),
             Span::styled(rule, self.theme.name()),
         ]);
@@ -160,9 +161,12 @@ impl<'a, 'b> Page<'a, 'b> {
         if !self.spacious || self.left.height < 2 * CURVE {
             return;
         }
-        self.heading("ticks a second, an interval a column");
+        let rates = history.last(usize::from(self.width()));
+        let most = count(rates.iter().copied().max().unwrap_or(0));
+        self.heading(&format!(
+            "ticks a second, at most {most}, a column an interval"
+        ));
         let area = self.take(CURVE - 1);
-        let rates = history.last(usize::from(area.width));
         let curve = Sparkline::default().data(&rates).style(self.theme.good());
         self.frame.render_widget(curve, area);
     }
