@@ -1,11 +1,15 @@
 //! A network interface, found by name or address.
 
+use std::ffi::CString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
 use std::str::FromStr;
 
-use crate::InterfaceError;
+use socket2::{Domain, Socket, Type};
+
 use crate::sys;
+use crate::{InterfaceError, OsError};
 
 /// A network interface of this host, found once and then known by its index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +95,18 @@ impl Interface {
     #[must_use]
     pub fn addresses(&self) -> &[IpAddr] {
         &self.addresses
+    }
+
+    /// Whether its card can stamp datagrams as they come in, by a clock of its own.
+    ///
+    /// # Errors
+    /// [`OsError`] when the kernel does not tell.
+    pub fn stamps_in_hardware(&self) -> Result<bool, OsError> {
+        const BOTH: u32 = libc::SOF_TIMESTAMPING_RX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)?;
+        // A name never holds a zero byte; if it did, there would be no such interface.
+        let name = CString::new(self.name.as_str()).unwrap_or_default();
+        Ok(sys::stamps(socket.as_fd(), &name)? & BOTH == BOTH)
     }
 
     /// Its first IPv4 address.

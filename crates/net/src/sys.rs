@@ -339,6 +339,44 @@ pub(crate) fn set_scheduling(scheduling: Scheduling) -> Result<(), OsError> {
     }
 }
 
+/// What an interface says of stamps, as the kernel lays it out.
+#[repr(C)]
+#[derive(Default)]
+struct StampInfo {
+    command: u32,
+    stamps: u32,
+    clock: i32,
+    send_types: u32,
+    reserved: [u32; 3],
+    receive_filters: u32,
+    reserved_too: [u32; 3],
+}
+
+/// Which stamps the interface of this name offers: bits of `SOF_TIMESTAMPING_…`.
+pub(crate) fn stamps(fd: BorrowedFd<'_>, name: &CStr) -> Result<u32, OsError> {
+    const GET_STAMP_INFO: u32 = 0x41;
+    let mut info = StampInfo {
+        command: GET_STAMP_INFO,
+        ..StampInfo::default()
+    };
+    // SAFETY: `ifreq` is made of integers, a pointer and unions of them, for all of which zero is a
+    // value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    // The last byte stays 0, whatever the length of the name.
+    let most = request.ifr_name.len() - 1;
+    for (to, from) in request.ifr_name[..most].iter_mut().zip(name.to_bytes()) {
+        *to = *from as libc::c_char;
+    }
+    request.ifr_ifru.ifru_data = ptr::from_mut(&mut info).cast();
+    // SAFETY: `fd` is open, as it is borrowed; `request` and `info`, to which it points, are live
+    // and of the types that this command reads and writes, and every bit pattern is an integer.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::SIOCETHTOOL, &mut request) };
+    if result < 0 {
+        return Err(OsError::last());
+    }
+    Ok(info.stamps)
+}
+
 /// Whether the real-time clock is kept right, and its estimated and its largest error, in µs.
 pub(crate) fn clock_state() -> Result<(bool, i64, i64), OsError> {
     // SAFETY: `timex` is made of integers, for all of which zero is a value.

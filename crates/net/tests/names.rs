@@ -143,3 +143,20 @@ fn sleeping_ends_after_the_deadline_and_not_before() {
     assert!(clock::realtime_ns() >= deadline);
     clock::sleep_until_monotonic(0);
 }
+
+#[test]
+fn loopback_has_no_card_that_stamps() {
+    let loopback = Interface::loopback().unwrap();
+    assert_eq!(loopback.stamps_in_hardware(), Ok(false));
+}
+
+#[test]
+fn the_kernel_says_how_right_the_clock_is() {
+    match tickcast_net::clock::state() {
+        Ok(state) => assert!(
+            state.estimated_error_ns <= state.maximum_error_ns,
+            "{state:?}"
+        ),
+        Err(error) => println!("skipped: the kernel does not say: {error}"),
+    }
+}

@@ -17,6 +17,8 @@ use crate::tls::ClientTls;
 
 /// How often it asks.
 const EVERY: Duration = Duration::from_millis(250);
+/// How long it waits after a failure: a publisher that is not there, or of before, is left alone.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How many times, one after the other: the quickest answer says most.
 const EXCHANGES: usize = 4;
 /// Time to connect, and for each answer.
@@ -55,15 +57,16 @@ impl ClockClient {
             exchanges.clear();
             let outcome = self.ask(&mut connection, &mut exchanges);
             self.meter.offset().take(&exchanges);
-            if let Err(error) = outcome {
-                connection = None;
-                // A publisher that is not there yet, or left, is told of by recovery.
-                if !std::mem::replace(&mut is_told, true) {
-                    tracing::info!(server = %self.server, %error,
-                        "the publisher's clock is not known; it is asked again and again");
-                }
+            let Err(error) = outcome else {
+                std::thread::park_timeout(EVERY);
+                continue;
+            };
+            connection = None;
+            // Only the first: it is asked again and again.
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::info!(server = %self.server, %error, "the publisher's clock is not known");
             }
-            std::thread::park_timeout(EVERY);
+            std::thread::park_timeout(AGAIN);
         }
     }
 

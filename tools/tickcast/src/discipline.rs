@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use tickcast_latency::Clocks;
 use tickcast_net::clock::{ClockState, state};
 
 use crate::system::System;
@@ -16,6 +17,12 @@ pub fn discipline(system: &System) -> Option<String> {
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// What is known of the clocks of two hosts, with what keeps this one right.
+pub fn with_discipline(mut clocks: Clocks) -> Clocks {
+    clocks.discipline = discipline(&System::here());
+    clocks
 }
 
 fn by_kernel(state: ClockState) -> String {

@@ -100,7 +100,7 @@ fn groups(args: &LinesArgs, flows: &Flows) -> anyhow::Result<[SocketAddr; 2]> {
             bail!("--line-a and --line-b are both {a}: name two lines");
         }
         if let Some(absent) = [a, b].into_iter().find(|group| !flows.has(*group)) {
-            bail!("{name} has nothing for {absent}; it holds {flows}");
+            bail!("{name} begins with nothing for {absent}; it holds {flows}");
         }
         return Ok([a, b]);
     }

@@ -70,6 +70,7 @@ struct Report {
 /// Runs the command.
 pub fn run(args: &MachineArgs) -> anyhow::Result<Outcome> {
     let mut report = look(&System::here(), &available_cores());
+    interfaces::ask_for_stamps(&mut report.interfaces);
     report.discipline = discipline(&System::here());
     report.realtime_refused = realtime_refused();
     report.lock_limit = lock_limit();

@@ -326,6 +326,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
         recovery: config.recovery.is_some(),
     };
     let mut live = Live::start(&args.live, watched, &interrupt)?;
+    let asks_for_clock = config.clocks;
     let mut builder = SubscriberBuilder::new(config);
     let alert = Alert::default();
     let activity = live.as_ref().map(Live::activity);
@@ -366,6 +367,9 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     let mut stopped = subscriber.stop();
     overflow.look(&stopped.stats);
     alert.report();
+    if asks_for_clock && stopped.clocks.is_none() {
+        tracing::warn!("the publisher's recovery server never told what its clock shows");
+    }
     let latency = measure.finish(&mut stopped)?;
     let outcome = stopped
         .take(&strategy)

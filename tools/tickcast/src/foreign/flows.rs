@@ -11,7 +11,7 @@ use tickcast_tickfile::{Datagrams, Feed};
 use super::Key;
 use crate::show;
 
-/// Datagrams that are looked at.
+/// Datagrams that are looked at: the beginning of the capture.
 const SCANNED: u64 = 200_000;
 /// Groups that are told apart.
 const MOST_FLOWS: usize = 256;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use tickcast_net::Interface;
 
 use crate::show::or_dash;
 use crate::system::System;
@@ -19,20 +20,26 @@ pub(super) struct Device {
     pub(super) driver: Option<String>,
     pub(super) receive_queues: usize,
     pub(super) send_queues: usize,
+    /// Whether the card can stamp what it receives, by a clock of its own.
+    pub(super) hardware_stamps: Option<bool>,
 }
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<12}{}, node {}, MTU {}, driver {}, {} receive and {} send queues",
+            "{:<12}{}, node {}, MTU {}, driver {}, {} receive and {} send queues{}",
             self.name,
             or_dash(&self.state),
             or_dash(&self.node),
             or_dash(&self.mtu),
             or_dash(&self.driver),
             self.receive_queues,
-            self.send_queues
+            self.send_queues,
+            match self.hardware_stamps {
+                Some(true) => ", stamps in hardware",
+                _ => "",
+            }
         )
     }
 }
@@ -48,9 +55,18 @@ pub(super) fn of(system: &System) -> Vec<Device> {
             driver: system.link(&format!("{folder}/device/driver")),
             receive_queues: system.names(&format!("{folder}/queues"), "rx-").len(),
             send_queues: system.names(&format!("{folder}/queues"), "tx-").len(),
+            hardware_stamps: None,
             name,
         }
     };
     let names = system.names("sys/class/net", "").into_iter();
     names.map(of).collect()
+}
+
+/// Asks the kernel which of them stamp in hardware.
+pub(super) fn ask_for_stamps(devices: &mut [Device]) {
+    for device in devices {
+        let interface = Interface::find(&device.name).ok();
+        device.hardware_stamps = interface.and_then(|it| it.stamps_in_hardware().ok());
+    }
 }

@@ -9,14 +9,13 @@ use tickcast_subscriber::{Account, ReceivedByLine, Stopped};
 use super::way;
 use crate::causes::Causes;
 use crate::deployment::Deployment;
-use crate::discipline::discipline;
+use crate::discipline::with_discipline;
 use crate::faults::{Made, write_made};
 use crate::instruments::{BoardRow, VwapRow};
 use crate::losses::Losses;
 use crate::proof::Shown;
 use crate::show::{self, BOLD};
 use crate::strategies::Follow;
-use crate::system::System;
 
 /// What was received.
 #[derive(Serialize)]
@@ -97,10 +96,7 @@ pub(super) fn report(
         recorded: recorded.map(|(ticks, _)| ticks),
         unknown_symbols: strategy.unknown_symbols(),
         latency_ns,
-        clocks: stopped.clocks.clone().map(|clocks| Clocks {
-            discipline: discipline(&System::here()),
-            ..clocks
-        }),
+        clocks: stopped.clocks.clone().map(with_discipline),
         deployment,
         board: strategy.board(),
         vwap: strategy.vwap(),

@@ -224,3 +224,45 @@ fn what_waits_is_bounded() {
     assert_eq!((counts.matched, counts.unmatched), (1, [most + 4, 1]));
     assert_eq!((counts.repeated, counts.stamps_back), ([0, 1], [0, 1]));
 }
+
+/// The two lines of a real capture as if they had been captured apart: known are the extremes, how
+/// many are negative, and the median, from another program.
+#[test]
+fn real_lines_as_two_captures() {
+    let Some(folder) = std::env::var_os("TICKCAST_DATA") else {
+        println!("skipped: TICKCAST_DATA names no folder with captures");
+        return;
+    };
+    let both = Path::new(&folder).join("cme-mdp3-volume-ab-20160927.pcap");
+    let both = std::fs::read(both).unwrap();
+    let [a, b] = [31, 32].map(|line| only(&both, line));
+    let folder = tempfile::tempdir().unwrap();
+    let [path_a, path_b] = ["a.pcap", "b.pcap"].map(|name| folder.path().join(name));
+    std::fs::write(&path_a, a).unwrap();
+    std::fs::write(&path_b, b).unwrap();
+    let run = pcap(&path_a, &path_b).unwrap();
+    let [between, above] = [0, 1].map(|stage: usize| &run.stages[stage].parts[0]);
+    assert_eq!((between.samples, between.negative), (35, 21));
+    // A histogram rounds up by at most 0.1 %.
+    let is_about =
+        |ns: Option<u64>, known| ns.is_some_and(|ns| (known..=known + known / 1_000).contains(&ns));
+    assert!(is_about(between.max_ns, 3_000), "{between:?}");
+    assert_eq!((above.samples, above.negative), (56, 0));
+    assert!(is_about(above.percentiles[0].ns, 7_000), "{above:?}");
+    assert_says(&run, "21 packets were at B before");
+}
+
+/// The records of a capture whose group ends so: 224.0.LINE.11.
+fn only(capture: &[u8], line: u8) -> Vec<u8> {
+    const HEADER: usize = 16;
+    let (start, mut rest) = capture.split_at(24);
+    let mut kept = start.to_vec();
+    while let Some(length) = rest.get(8..12) {
+        let length = HEADER + u32::from_le_bytes(length.try_into().unwrap()) as usize;
+        if rest[HEADER + 32] == line {
+            kept.extend(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    kept
+}
