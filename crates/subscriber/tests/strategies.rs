@@ -70,6 +70,20 @@ fn a_good_strategy_notices_nothing_of_bad_ones() {
     feed.end();
     wait_for(&mut subscriber, "ended", |stats| stats.ended);
     assert!(!subscriber.has_ended(), "two have not read everything");
+    // Those that panicked are gone; the readers that wait have more before them than the queue holds.
+    let waiting = |name: &str| {
+        let queues = subscriber.queues();
+        let mut named = queues.into_iter().filter(|queue| queue.reader == name);
+        named.next().map(|queue| queue.waiting > queue.capacity)
+    };
+    assert_eq!(waiting("tc-sleeper"), Some(true));
+    assert_eq!(waiting("reader"), Some(true));
+    wait_until("the one that panicked is gone", || {
+        waiting("tc-panics").is_none()
+    });
+    wait_until("the good one has read everything", || {
+        waiting("tc-good") == Some(false)
+    });
     drop(wake);
     let mut stopped = subscriber.stop();
     assert_eq!(stopped.failed_threads, 0);
