@@ -1,7 +1,7 @@
 //! Feeds of others, in captures: which packets of two ways are the same.
 
 mod coverage;
-mod figures;
+mod differences;
 mod flows;
 #[cfg(test)]
 pub mod made;
@@ -13,7 +13,7 @@ use std::hash::{Hash, Hasher};
 use tickcast_tickfile::{Feed, Place};
 
 pub use self::coverage::{Arrival, Coverage, missing_on_both};
-pub use self::figures::{figures, histogram};
+pub use self::differences::{Differences, STAGES, figures};
 pub use self::flows::{Flows, scan};
 
 /// What two copies of a packet have in common.

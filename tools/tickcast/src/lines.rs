@@ -56,7 +56,7 @@ pub fn run(args: &LinesArgs) -> anyhow::Result<Outcome> {
         // Two feeds have no packet in common: then it is their bytes that are compared.
         flows.feed(groups[0]) == flows.feed(groups[1])
     });
-    let mut board = Scoreboard::new(feed)?;
+    let mut board = Scoreboard::new(feed);
     let mut datagrams = Datagrams::open(&args.file)?;
     let mut others = 0;
     loop {
@@ -76,7 +76,7 @@ pub fn run(args: &LinesArgs) -> anyhow::Result<Outcome> {
             return Ok(Outcome::Interrupted);
         }
     }
-    board.end();
+    let leads = board.end();
     if board.lines.iter().all(|line| line.first == 0) && board.ties == 0 {
         bail!(
             "{name}: {} and {} have no packet in common; it holds {flows}",
@@ -84,7 +84,7 @@ pub fn run(args: &LinesArgs) -> anyhow::Result<Outcome> {
             groups[1]
         );
     }
-    let report = Report::new(&args.file, feed, groups, &board, others, &datagrams);
+    let report = Report::new(&args.file, feed, groups, &board, leads, others, &datagrams);
     show::result(&report, args.json, print)?;
     if !args.json {
         show::notices(report.notices());

@@ -7,16 +7,16 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use tickcast_latency::{LONGEST_NS, RUN_VERSION, Run, Setting, StageFigures, Ticks};
+use tickcast_latency::{RUN_VERSION, Run, Setting, Ticks};
 use tickcast_tickfile::{Datagram, Datagrams, Feed};
 
 use self::matcher::{Counts, Matcher, Pair, WINDOW};
-use self::windows::Windows;
-use super::{Flows, Key, figures, histogram, scan};
+use self::windows::Timeline;
+use super::{Flows, Key, scan};
 use crate::show;
 
 /// The differences as they are, and what they are above the least of them.
-const STAGES: [&str; 2] = ["between captures", "above the least"];
+const NAMES: [&str; 2] = ["between captures", "above the least"];
 
 /// Clocks that are at least so far apart disagree: 1 s.
 const DISAGREE_NS: u64 = 1_000_000_000;
@@ -46,27 +46,13 @@ struct Extent {
 pub fn pcap(a: &Path, b: &Path) -> anyhow::Result<Run> {
     let captures = Captures::open([a, b])?;
     let extent = captures.extent()?;
-    let (mut between, mut above) = (histogram()?, histogram()?);
-    let (mut negative, mut saturated) = (0, [0, 0]);
-    let mut windows = Windows::new(extent.from, extent.to)?;
+    let mut negative = 0;
+    let mut timeline = Timeline::new(extent.from, extent.to, extent.least);
     captures.each_pair(|pair| {
-        // The least is the least of all: none is below it.
-        let over = pair.ns.abs_diff(extent.least);
-        above.saturating_record(over.min(LONGEST_NS));
-        saturated[1] += u64::from(over > LONGEST_NS);
-        windows.take(&pair, over);
-        match u64::try_from(pair.ns) {
-            Ok(ns) => {
-                between.saturating_record(ns.min(LONGEST_NS));
-                saturated[0] += u64::from(ns > LONGEST_NS);
-            }
-            Err(_) => negative += 1,
-        }
+        negative += u64::from(pair.ns < 0);
+        timeline.take(&pair);
     })?;
-    let mut between = figures("all", &between, saturated[0]);
-    between.negative = negative;
-    let above = figures("all", &above, saturated[1]);
-    let (timeline, jumps) = windows.end();
+    let (stages, timeline, jumps) = timeline.end();
     let [name_a, name_b] = captures.names();
     let counts = &extent.counts;
     Ok(Run {
@@ -81,14 +67,7 @@ pub fn pcap(a: &Path, b: &Path) -> anyhow::Result<Run> {
             delivered: counts.matched,
             lost: counts.unmatched[0],
         },
-        stages: [between, above]
-            .into_iter()
-            .zip(STAGES)
-            .map(|(figures, stage)| StageFigures {
-                stage: stage.into(),
-                parts: vec![figures],
-            })
-            .collect(),
+        stages,
         timeline,
         statements: captures.statements(&extent, negative, &jumps),
         ..Run::default()
@@ -241,7 +220,7 @@ impl<'a> Captures<'a> {
             statements.push(format!(
                 "the least difference is {:.3} s: the clocks are apart, read the stage {} only",
                 extent.least as f64 / 1e9,
-                STAGES[1]
+                NAMES[1]
             ));
         } else if negative == counts.matched {
             statements.push(

@@ -10,7 +10,6 @@ use tickcast_latency::Figures;
 use tickcast_tickfile::{Datagrams, Feed};
 
 use super::scoreboard::{Line, Numbers, Scoreboard, WINDOW};
-use crate::foreign::figures;
 use crate::show::{self, BOLD};
 
 /// The scoreboard of a capture.
@@ -48,9 +47,14 @@ struct Row {
 }
 
 impl Row {
-    fn new(line: &Line, at: usize, group: SocketAddr, numbers: Option<Numbers>) -> Row {
+    fn new(
+        line: &Line,
+        lead_ns: Figures,
+        at: usize,
+        group: SocketAddr,
+        numbers: Option<Numbers>,
+    ) -> Row {
         let seconds = line.seconds();
-        let of = ["A", "B"][at];
         Row {
             group,
             packets: line.packets,
@@ -59,7 +63,7 @@ impl Row {
             heartbeats: line.heartbeats,
             first: line.first,
             alone: line.alone,
-            lead_ns: figures(of, &line.lead, line.saturated),
+            lead_ns,
             longest_run: line.longest_run,
             lost: numbers.map(|numbers| numbers.lost[at]),
             gaps: numbers.map(|numbers| numbers.gaps[at]),
@@ -76,10 +80,12 @@ impl Report {
         feed: Option<Feed>,
         groups: [SocketAddr; 2],
         board: &Scoreboard,
+        leads: [Figures; 2],
         other_packets: u64,
         datagrams: &Datagrams,
     ) -> Report {
         let [a, b] = &board.lines;
+        let [lead_a, lead_b] = leads;
         let numbers = board.numbers();
         let mut notices = notices(board, feed, numbers);
         notices.extend(datagrams.notice().map(ToString::to_string));
@@ -96,8 +102,8 @@ impl Report {
             ties: board.ties,
             lost_by_both: numbers.map(|numbers| numbers.lost_by_both),
             lines: [
-                Row::new(a, 0, groups[0], numbers),
-                Row::new(b, 1, groups[1], numbers),
+                Row::new(a, lead_a, 0, groups[0], numbers),
+                Row::new(b, lead_b, 1, groups[1], numbers),
             ],
             other_packets,
             skipped: datagrams.skipped().clone(),

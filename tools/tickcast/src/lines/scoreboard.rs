@@ -2,18 +2,20 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use hdrhistogram::Histogram;
-use tickcast_latency::LONGEST_NS;
+use tickcast_latency::{Figures, Provenance, Stage};
 use tickcast_tickfile::{Feed, Place};
 
-use crate::foreign::{Arrival, Coverage, Key, histogram, missing_on_both};
+use crate::foreign::{Arrival, Coverage, Differences, Key, figures, missing_on_both};
 
 /// Packets that are kept for their copy on the other line.
 pub const WINDOW: usize = 65_536;
+/// The lines, as whoever brings something is called.
+const LINES: [Provenance; 2] = [Provenance::A, Provenance::B];
 /// Streams of a feed that are told apart: sessions and channels.
 const MOST_STREAMS: usize = 256;
 
 /// What is counted of one line.
+#[derive(Default)]
 pub struct Line {
     pub packets: u64,
     pub bytes: u64,
@@ -26,10 +28,6 @@ pub struct Line {
     pub reordered: u64,
     /// Packets that are not of the feed.
     pub unplaced: u64,
-    /// By how much it was first, in ns.
-    pub lead: Histogram<u64>,
-    /// Leads that no histogram can hold.
-    pub saturated: u64,
     /// The most packets in a row that it brought first or alone.
     pub longest_run: u64,
     /// The least and the largest stamp.
@@ -37,32 +35,9 @@ pub struct Line {
 }
 
 impl Line {
-    fn new() -> anyhow::Result<Line> {
-        Ok(Line {
-            packets: 0,
-            bytes: 0,
-            heartbeats: 0,
-            first: 0,
-            alone: 0,
-            duplicates: 0,
-            reordered: 0,
-            unplaced: 0,
-            lead: histogram()?,
-            saturated: 0,
-            longest_run: 0,
-            span: None,
-        })
-    }
-
     /// Seconds from its first packet to its last.
     pub fn seconds(&self) -> f64 {
         self.span.map_or(0.0, |(from, to)| (to - from) as f64 / 1e9)
-    }
-
-    fn win(&mut self, lead: u64) {
-        self.first += 1;
-        self.saturated += u64::from(lead > LONGEST_NS);
-        self.lead.saturating_record(lead.min(LONGEST_NS));
     }
 }
 
@@ -79,6 +54,8 @@ struct Waiting {
 pub struct Scoreboard {
     feed: Option<Feed>,
     pub lines: [Line; 2],
+    /// By how much each was first.
+    leads: Differences,
     window: VecDeque<Waiting>,
     /// The number of the first packet in the window, and of each by its key.
     start: u64,
@@ -115,10 +92,11 @@ pub struct Numbers {
 }
 
 impl Scoreboard {
-    pub fn new(feed: Option<Feed>) -> anyhow::Result<Scoreboard> {
-        Ok(Scoreboard {
+    pub fn new(feed: Option<Feed>) -> Scoreboard {
+        Scoreboard {
             feed,
-            lines: [Line::new()?, Line::new()?],
+            lines: [Line::default(), Line::default()],
+            leads: Differences::new(),
             window: VecDeque::new(),
             start: 0,
             numbers: HashMap::new(),
@@ -130,7 +108,7 @@ impl Scoreboard {
             is_coarse: true,
             latest: 0,
             run: (None, 0),
-        })
+        }
     }
 
     /// Takes in the next packet: the line that brought it, 0 or 1, and when.
@@ -216,7 +194,9 @@ impl Scoreboard {
             // The stamps say who was first, whatever the order in the file.
             Some(other) => {
                 let winner = if other > time { line } else { 1 - line };
-                self.lines[winner].win(other.abs_diff(time));
+                self.lines[winner].first += 1;
+                let (from, to) = (time.min(other), time.max(other));
+                self.leads.add(Stage::Total, LINES[winner], from, to);
                 Some(winner)
             }
         };
@@ -230,11 +210,14 @@ impl Scoreboard {
         }
     }
 
-    /// Nothing comes any more: decides what is left in the window.
-    pub fn end(&mut self) {
+    /// Nothing comes any more: decides what is left in the window. Gives by how much each line was
+    /// first.
+    pub fn end(&mut self) -> [Figures; 2] {
         for waiting in std::mem::take(&mut self.window) {
             self.decide(&waiting);
         }
+        let leads = self.leads.take();
+        LINES.map(|line| figures(line, leads.part(Stage::Total, line)))
     }
 
     /// What became of the numbers; none if the feed has none.

@@ -1,9 +1,9 @@
-//! Differences over the time of a capture: its timeline, and where all of them jump.
+//! Differences over the time of a capture: their figures, and where all of them jump.
 
-use hdrhistogram::Histogram;
-use tickcast_latency::{LONGEST_NS, Window};
+use tickcast_latency::{Provenance, StageFigures, StallLog, Window, Windows};
 
-use super::{Pair, histogram};
+use super::{NAMES, Pair};
+use crate::foreign::{Differences, STAGES};
 
 /// Windows that the time of a capture is cut into.
 const WINDOWS: u64 = 200;
@@ -16,76 +16,89 @@ const JUMP_NS: u64 = 1_000_000;
 /// Jumps that are told of.
 const MOST_JUMPS: usize = 10;
 
+/// The differences of one window, in short.
+#[derive(Clone, Copy)]
+struct Extremes {
+    samples: u64,
+    least: i64,
+    most: i64,
+}
+
 /// The window that is being filled, and those before it.
-pub struct Windows {
+pub struct Timeline {
     from: u64,
     length: u64,
+    /// The least difference of all.
+    least: i64,
     at: u64,
-    over: Histogram<u64>,
-    /// The least and the largest difference in it.
-    extremes: Option<(i64, i64)>,
-    timeline: Vec<Window>,
+    differences: Differences,
+    windows: Windows,
+    extremes: Option<Extremes>,
     /// Those of the last window with enough samples.
-    before: Option<(i64, i64)>,
+    before: Option<Extremes>,
     jumps: Vec<String>,
 }
 
-impl Windows {
-    pub fn new(from: u64, to: u64) -> anyhow::Result<Windows> {
-        Ok(Windows {
+impl Timeline {
+    /// Of the time from the first stamp to the last, with this as the least difference of all.
+    pub fn new(from: u64, to: u64, least: i64) -> Timeline {
+        Timeline {
             from,
             length: ((to - from) / WINDOWS + 1).max(SHORTEST_NS),
+            least,
             at: 0,
-            over: histogram()?,
+            differences: Differences::new(),
+            windows: Windows::new(&STAGES),
             extremes: None,
-            timeline: Vec::new(),
             before: None,
             jumps: Vec::new(),
-        })
+        }
     }
 
-    /// Takes in a pair and how much its difference is over the least of all.
-    pub fn take(&mut self, pair: &Pair, over: u64) {
+    /// Takes in a pair.
+    pub fn take(&mut self, pair: &Pair) {
         let at = pair.at.saturating_sub(self.from) / self.length;
         // One that comes late counts to the window that is being filled.
         if at > self.at {
             self.close();
             self.at = at;
         }
-        self.over.saturating_record(over.min(LONGEST_NS));
-        let (least, most) = self.extremes.unwrap_or((pair.ns, pair.ns));
-        self.extremes = Some((least.min(pair.ns), most.max(pair.ns)));
+        let [between, above] = STAGES;
+        let there = pair.at.saturating_add_signed(pair.ns);
+        self.differences.add(between, Provenance::A, pair.at, there);
+        let over = pair.ns.abs_diff(self.least);
+        self.differences.add(above, Provenance::A, 0, over);
+        let extremes = self.extremes.get_or_insert(Extremes {
+            samples: 0,
+            least: pair.ns,
+            most: pair.ns,
+        });
+        extremes.samples += 1;
+        extremes.least = extremes.least.min(pair.ns);
+        extremes.most = extremes.most.max(pair.ns);
     }
 
     fn close(&mut self) {
         let Some(extremes) = self.extremes.take() else {
             return;
         };
-        let samples = self.over.len();
-        let quantile =
-            |quantile, least| (samples >= least).then(|| self.over.value_at_quantile(quantile));
-        self.timeline.push(Window {
-            at_ns: self.at * self.length,
-            samples,
-            p50_ns: quantile(0.5, 2),
-            p99_ns: quantile(0.99, 100),
-            max_ns: Some(self.over.max()),
-            stall_max_ns: None,
-        });
-        if samples >= JUMP_SAMPLES {
+        let begin = self.from + self.at * self.length;
+        let (taken, no_stalls) = (self.differences.take(), StallLog::default());
+        self.windows
+            .add(begin, begin + self.length, taken, &no_stalls);
+        if extremes.samples >= JUMP_SAMPLES {
             self.look_for_jump(extremes);
             self.before = Some(extremes);
         }
-        self.over.reset();
     }
 
     /// All of a window's differences beyond all of those before: no queue does that.
-    fn look_for_jump(&mut self, (least, most): (i64, i64)) {
-        let Some((least_before, most_before)) = self.before else {
+    fn look_for_jump(&mut self, now: Extremes) {
+        let Some(before) = self.before else {
             return;
         };
-        let up = i128::from(least) - i128::from(most_before);
-        let down = i128::from(least_before) - i128::from(most);
+        let up = i128::from(now.least) - i128::from(before.most);
+        let down = i128::from(before.least) - i128::from(now.most);
         let jump = up.max(down);
         if jump > i128::from(JUMP_NS) && self.jumps.len() < MOST_JUMPS {
             let seconds = (self.at * self.length) as f64 / 1e9;
@@ -97,9 +110,16 @@ impl Windows {
         }
     }
 
-    /// The timeline, and a statement for each jump.
-    pub fn end(mut self) -> (Vec<Window>, Vec<String>) {
+    /// The figures of both stages, the timeline of the second, and a statement for each jump.
+    pub fn end(mut self) -> (Vec<StageFigures>, Vec<Window>, Vec<String>) {
         self.close();
-        (self.timeline, self.jumps)
+        let stages = self.windows.stages().into_iter().map(|mut figures| {
+            let which = STAGES.iter().position(|it| it.name() == figures.stage);
+            figures.stage = NAMES[which.unwrap_or_default()].into();
+            // There is no line by which it came.
+            figures.parts.truncate(1);
+            figures
+        });
+        (stages.collect(), self.windows.timeline(), self.jumps)
     }
 }
