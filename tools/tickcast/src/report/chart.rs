@@ -102,7 +102,7 @@ fn view(width: f64, height: f64) -> String {
 struct Key {
     /// Its colour: `s1` to `s6`, `ink` or `grey`.
     class: String,
-    /// `line`, `bar`, or the shape of a [`stages::POINTS`].
+    /// `line`, `bar`, or the shape of a point.
     shape: &'static str,
     name: String,
 }
