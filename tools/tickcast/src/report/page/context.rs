@@ -113,18 +113,27 @@ fn clocks_in_words(clocks: &Clocks) -> Vec<Setting> {
 
 /// Settings of the runs, and of what they ran on.
 pub fn settings(runs: &[Run]) -> Markup {
+    let chosen = "What was chosen on the command line or by default.";
+    let machine = "What it ran on, as the system says.";
     html! {
-        (lists(runs, "settings", "Settings of the run", |run| &run.settings))
-        (lists(runs, "machine", "The machine", |run| &run.machine))
+        (lists(runs, "settings", "Settings of the run", chosen, |run| &run.settings))
+        (lists(runs, "machine", "The machine", machine, |run| &run.machine))
     }
 }
 
 /// A section with a list of each run.
-pub fn lists(runs: &[Run], id: &str, title: &str, of: fn(&Run) -> &[Setting]) -> Markup {
+pub fn lists(
+    runs: &[Run],
+    id: &str,
+    title: &str,
+    explanation: &str,
+    of: fn(&Run) -> &[Setting],
+) -> Markup {
     html! {
         @if runs.iter().any(|run| !of(run).is_empty()) {
             section.pairs {
                 h2 #(id) { (title) }
+                p.explanation { (explanation) }
                 @for run in runs.iter().filter(|run| !of(run).is_empty()) {
                     @if runs.len() > 1 { h3 { (run.name) } }
                     (list(of(run)))

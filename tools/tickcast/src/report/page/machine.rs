@@ -79,11 +79,13 @@ pub fn platform(runs: &[Run]) -> Markup {
     };
     let explanation = "How often and for how long the machine took a core away from a thread: a tail that is no longer \
                        than these stalls is the machine's.";
+    let counted =
+        "What the system counted meanwhile, for the threads of this process and for the machine.";
     html! {
         @if runs.iter().any(has_meters) {
             (table("platform", "What the machine did: stalls", explanation, &content))
         }
-        (lists(runs, "counters", "What the machine did: counters", |run| &run.platform.counters))
+        (lists(runs, "counters", "What the machine did: counters", counted, |run| &run.platform.counters))
     }
 }
 
