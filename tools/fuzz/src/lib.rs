@@ -13,6 +13,7 @@
 pub mod arbiter;
 pub mod files;
 mod input;
+mod latency;
 mod publisher;
 mod queue;
 pub mod valid;
@@ -45,6 +46,9 @@ pub const TARGETS: &[Target] = &[
     named("csv", files::csv),
     named("itch", files::itch),
     named("capture", files::capture),
+    named("hlog", latency::hlog),
+    named("histogram", latency::histogram),
+    named("hgrm", latency::hgrm),
 ];
 
 /// The target of this name.
