@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Error};
+use indicatif::ProgressBar;
 use tickcast_latency::{Run, StageHistogram};
 use tickcast_net::Group;
 use tickcast_publisher::Speed;
@@ -33,7 +34,7 @@ use crate::deployment::Deployment;
 use crate::feed::interface;
 use crate::interrupt::Interrupt;
 use crate::live::{Activity, Live, LiveArgs};
-use crate::{Outcome, foreign, report, show, together};
+use crate::{Outcome, foreign, progress, report, show, together};
 
 const HELP: &str = "\
 Examples:
@@ -63,8 +64,8 @@ What the figures say:
   strategy   from there to the strategy having dealt with it
   service    from the send to the strategy: what the program takes once it is not late
   total      from when it was due to the strategy: what a user waits
-  stalled    total of those ticks during which the machine stopped a thread
   heal       how long gaps were open that both lines had lost; a sample is a gap
+  without stalls   total of those ticks during which the machine stopped none of the threads
   floor      bare sockets at the same rate; the ratio is the run over it, median of the turns
   stalls     times at which the machine had taken a spinning thread's core
 Line, retransmit and snapshot say what brought a tick. docs/measuring.md has the rest.";
@@ -137,9 +138,7 @@ impl LatencyArgs {
         self.load.check::<LatencyArgs>("tickcast latency")?;
         self.remote.check()
     }
-}
 
-impl LatencyArgs {
     /// Writes what was asked for as a page and as pictures.
     fn draw(&self, run: &Run) -> anyhow::Result<()> {
         let write = |path: &Path, text: String| {
@@ -169,51 +168,14 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
         show::result(&run, args.json, print::print)?;
         return Ok(Outcome::Done);
     }
-    let load = &args.load;
-    let interface = interface(load.interface.as_deref())?;
-    let mut deployment = Deployment::plan(load.plan(), &[interface.name()]);
-    if load.threads.lock_memory {
-        deployment.lock_memory(load.file())?;
+    let interface = interface(args.load.interface.as_deref())?;
+    let mut deployment = Deployment::plan(args.load.plan(), &[interface.name()]);
+    if args.load.threads.lock_memory {
+        deployment.lock_memory(args.load.file())?;
     }
-    let mut recording = Recording::start(args.hlog.as_deref(), args.duration)?;
-    let live = Live::start(&args.live, args.remote.watched(), &interrupt)?;
-    let activity = live.as_ref().map(Live::activity);
-    if let Some(live) = live {
-        recording.show_live(live, args.live.tui);
-    }
-    let (name, settings) = if args.remote.subscribe {
-        let lines = args.remote.lines();
-        let ends = args.remote.start(load, activity)?;
-        let length = args.duration;
-        recording.take_turn(ends, lines, LONGEST_WARM_UP, length, &interrupt)?;
-        let name = format!("subscribed to {}", args.remote);
-        (name, settings::settings(load, None, lines))
-    } else {
-        let Some(source) = load.open(TURN + LONGEST_WARM_UP, &interrupt)? else {
-            return Ok(Outcome::Interrupted);
-        };
-        let lines = together::groups()?;
-        for notice in settings::notices(load) {
-            recording.state(notice);
-        }
-        take_turns(
-            args,
-            &source,
-            lines,
-            activity.as_ref(),
-            &mut recording,
-            &interrupt,
-        )?;
-        let name = format!("{} at {}", source.name, load.rate);
-        (
-            name,
-            settings::settings(load, Some(&source.name), lines.map(Some)),
-        )
+    let Some(run) = measure(args, &interrupt)? else {
+        return Ok(Outcome::Interrupted);
     };
-    if let Some(path) = &args.hgrm {
-        recording.write_hgrm(path)?;
-    }
-    let run = recording.finish(name, settings, settings::machine());
     args.draw(&run)?;
     show::result(&run, args.json, print::print)?;
     Ok(if interrupt.is_set() {
@@ -223,6 +185,45 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Done
     })
+}
+
+/// Measures what was asked for; `None` when somebody asked to stop before there was anything.
+fn measure(args: &LatencyArgs, interrupt: &Interrupt) -> anyhow::Result<Option<Run>> {
+    let (load, remote) = (&args.load, &args.remote);
+    let source = if remote.subscribe {
+        None
+    } else {
+        match load.open(TURN + LONGEST_WARM_UP, interrupt)? {
+            None => return Ok(None),
+            source => source,
+        }
+    };
+    let bar = progress::over_time("measuring", args.duration);
+    let mut recording = Recording::start(args.hlog.as_deref(), bar)?;
+    let live = Live::start(&args.live, remote.watched(), interrupt)?;
+    let activity = live.as_ref().map(Live::activity);
+    if let Some(live) = live {
+        recording.show_live(live, args.live.tui);
+    }
+    let (name, lines) = if let Some(source) = &source {
+        let lines = together::groups()?;
+        let notices = settings::notices(load).into_iter();
+        notices.for_each(|notice| recording.state(notice));
+        let activity = activity.as_ref();
+        take_turns(args, source, lines, activity, &mut recording, interrupt)?;
+        (format!("{} at {}", source.name, load.rate), lines.map(Some))
+    } else {
+        let lines = remote.lines();
+        let ends = remote.start(load, activity)?;
+        recording.take_turn(ends, lines, LONGEST_WARM_UP, args.duration, interrupt)?;
+        (format!("subscribed to {remote}"), lines)
+    };
+    if let Some(path) = &args.hgrm {
+        recording.write_hgrm(path)?;
+    }
+    let source = source.as_ref().map(|source| source.name.as_str());
+    let settings = settings::settings(load, source, lines);
+    Ok(Some(recording.finish(name, settings, settings::machine())))
 }
 
 /// Run, floor, run, floor, …, for as long as the run is to be measured.
@@ -278,7 +279,7 @@ pub(crate) fn short_run(
     duration: Duration,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<StageHistogram>> {
-    let mut recording = Recording::start(None, duration)?;
+    let mut recording = Recording::start(None, ProgressBar::hidden())?;
     let warm_up = duration.max(LEAST_WARM_UP);
     let Some(source) = load.open(duration + warm_up, interrupt)? else {
         return Ok(None);

@@ -96,6 +96,17 @@ impl LoadArgs {
         self.placement.plan(self.strategy_threads(), self.idle())
     }
 
+    /// Locks the memory that came with what was started since, if that was asked for.
+    ///
+    /// # Errors
+    /// When no more may be locked.
+    pub(super) fn lock_memory(&self) -> anyhow::Result<()> {
+        if self.threads.lock_memory {
+            tickcast_net::lock_memory()?;
+        }
+        Ok(())
+    }
+
     /// The file to replay.
     pub(crate) fn file(&self) -> Option<&std::path::Path> {
         self.file.as_deref()

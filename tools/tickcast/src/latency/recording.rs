@@ -22,12 +22,15 @@ use super::shown::Shown;
 use super::turn::{Ends, Window};
 use crate::interrupt::Interrupt;
 use crate::live::Live;
-use crate::progress;
 use crate::system::System;
 
-/// What is figured together: an entry of the timeline, and of the bootstrap.
-const WINDOW: Duration = Duration::from_millis(100);
-
+/// What is figured together: an entry of the timeline, and of the bootstrap. Shorter ones would
+/// take more time from the cores that are measured.
+const WINDOW: Duration = Duration::from_millis(250);
+/// The windows of a warm-up, which nobody is disturbed by.
+const WARM_UP_WINDOW: Duration = Duration::from_millis(100);
+/// Windows that wait until nothing is measured; with more, they are dealt with meanwhile.
+const PENDING: usize = 8;
 /// Time without a tick after which it is said that there was none.
 const QUIET: Duration = Duration::from_secs(3);
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -56,8 +59,19 @@ pub(super) struct Recording {
     pub(super) notes: Vec<String>,
     pub(super) clocks: Option<Clocks>,
     shown: Option<Shown>,
+    /// Windows that nobody has looked at yet: that takes time, which the cores may not have.
+    pending: Vec<Window>,
+    /// Empty sets of histograms, all of their memory touched.
+    spare: Vec<Histograms>,
     system: System,
     bar: ProgressBar,
+}
+
+/// A turn that is being measured.
+#[derive(Default)]
+struct Turn {
+    stalls: StallLog,
+    total: Option<StageHistogram>,
 }
 
 /// `total` of all ticks of one turn, and of the bare sockets after it.
@@ -69,11 +83,11 @@ pub(super) struct TurnTotals {
 }
 
 impl Recording {
-    /// Begins, with an interval log if a file is named; `duration` is what will be measured.
+    /// Begins, with an interval log if a file is named, and a bar over the ms to be measured.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn start(hlog: Option<&Path>, duration: Duration) -> anyhow::Result<Recording> {
+    pub(super) fn start(hlog: Option<&Path>, bar: ProgressBar) -> anyhow::Result<Recording> {
         let hlog = hlog
             .map(|path| {
                 let context = || format!("cannot write the histogram log {}", path.display());
@@ -100,8 +114,10 @@ impl Recording {
             notes: Vec::new(),
             clocks: None,
             shown: None,
+            pending: Vec::new(),
+            spare: Vec::new(),
             system: System::here(),
-            bar: progress::over_time("measuring", duration),
+            bar,
         })
     }
 
@@ -159,9 +175,8 @@ impl Recording {
         self.notes.push(statement);
     }
 
-    /// Measures a turn of the load for so long once it is warm, or after the longest warm-up all the
-    /// same, and ends it. False when there is
-    /// nothing more to come, or somebody asked to stop.
+    /// Measures a turn of the load for so long once it is warm, or after the longest warm-up all
+    /// the same, and ends it. False when there is nothing more to come, or somebody asked to stop.
     ///
     /// # Errors
     /// When an end failed or ticks are missing without notice, or the log cannot be written.
@@ -173,44 +188,25 @@ impl Recording {
         length: Duration,
         interrupt: &Interrupt,
     ) -> anyhow::Result<bool> {
+        while self.spare.len() <= PENDING.min((length.as_nanos() / WINDOW.as_nanos()) as usize) {
+            self.spare.push(Histograms::new(&Stage::ALL));
+        }
         self.say("warming up");
-        let mut since = self.warm_up(&mut ends, longest_warm_up, interrupt);
+        let began = self.warm_up(&mut ends, longest_warm_up, interrupt);
         self.say("measuring");
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
         let dropped_before = ends.subscriber.stats().kernel_dropped;
-        let (began, mut stalls, mut total) = (since, StallLog::default(), None);
+        let mut turn = Turn::default();
+        let end = self.measure(&mut ends, &mut turn, lines, began, length, interrupt)?;
+        self.machine.add(&before, &Reading::take(&self.system));
+        let ended = ends.finish(end, self.spare(), &mut turn.stalls)?;
+        self.pending.push(ended.rest);
+        self.take_windows(&mut turn)?;
+
         if self.began_ns == 0 {
             self.began_ns = began;
         }
-        self.clock.skip();
-        let length_ns = length.as_nanos() as u64;
-        while since - began < length_ns && !ends.is_over() && !interrupt.is_set() {
-            let left = Duration::from_nanos(length_ns - (since - began));
-            let (buffers, clock, system) = (&mut self.buffers, &mut self.clock, &self.system);
-            let window = ends.window(since, WINDOW.min(left), interrupt, &mut stalls, || {
-                buffers.look(system, lines);
-            });
-            clock.look();
-            self.show(&window, &mut ends);
-            since = window.to_ns;
-            self.bar
-                .inc((window.to_ns - window.from_ns) / NANOS_PER_MILLI);
-            self.take_window(&window, &stalls, &mut total)?;
-        }
-        self.machine.add(&before, &Reading::take(&self.system));
-        let is_whole = since - began >= length_ns;
-        if !is_whole {
-            let why = if interrupt.is_set() {
-                "stopped early, as was asked for"
-            } else {
-                "the ticks came to their end"
-            };
-            let measured = self.measured + Duration::from_nanos(since - began);
-            self.state(format!("{why}, after {:.1} s", measured.as_secs_f64()));
-        }
-        let ended = ends.finish(since, &mut stalls)?;
-        self.take_window(&ended.rest, &stalls, &mut total)?;
-        let measured = Duration::from_nanos(since - began);
+        let measured = Duration::from_nanos(end - began);
         self.measured += measured;
         self.lost += ended.lost - lost_before;
         let dropped = ended.stats.kernel_dropped.iter().zip(dropped_before);
@@ -218,14 +214,61 @@ impl Recording {
             *sum += after.saturating_sub(before);
         }
         self.clocks = ended.clocks;
-        add_stalls(&mut self.stalls, stalls);
-        let samples = total.as_ref().map_or(0, |total| total.histogram().len());
+        add_stalls(&mut self.stalls, turn.stalls);
+        let samples = turn
+            .total
+            .as_ref()
+            .map_or(0, |total| total.histogram().len());
         self.turns.push(TurnTotals {
             rate: (samples as f64 / measured.as_secs_f64().max(1e-3)) as u64,
-            run: total,
+            run: turn.total,
             floor: None,
         });
+        let is_whole = measured >= length;
+        if !is_whole {
+            let why = if interrupt.is_set() {
+                "stopped early, as was asked for"
+            } else {
+                "the ticks came to their end"
+            };
+            self.state(format!("{why}, after {:.1} s", self.measured.as_secs_f64()));
+        }
         Ok(is_whole)
+    }
+
+    /// Takes windows for so long, or until there is nothing more to come; gives when that was.
+    fn measure(
+        &mut self,
+        ends: &mut Ends,
+        turn: &mut Turn,
+        lines: [Option<Group>; 2],
+        began_ns: u64,
+        length: Duration,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<u64> {
+        let (mut since, end) = (began_ns, began_ns + length.as_nanos() as u64);
+        self.clock.skip();
+        while since < end && !ends.is_over() && !interrupt.is_set() {
+            let left = WINDOW.min(Duration::from_nanos(end - since));
+            let window = ends.window(since, left, interrupt, self.spare(), &mut turn.stalls);
+            self.buffers.look(&self.system, lines);
+            self.clock.look();
+            self.show(&window, ends);
+            let took = window.to_ns - since;
+            self.bar.inc(took / NANOS_PER_MILLI);
+            since = window.to_ns;
+            self.pending.push(window);
+            if self.pending.len() >= PENDING {
+                self.take_windows(turn)?;
+            }
+        }
+        Ok(since)
+    }
+
+    /// An empty set of histograms.
+    fn spare(&mut self) -> Histograms {
+        let spare = self.spare.pop();
+        spare.unwrap_or_else(|| Histograms::new(&Stage::ALL))
     }
 
     /// Takes the floor beside the last turn, window by window.
@@ -247,16 +290,21 @@ impl Recording {
         let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
         let mut stalls = StallLog::default();
         loop {
-            let window = ends.window(since, WINDOW, interrupt, &mut stalls, || ());
+            let spare = self.spare();
+            let mut window = ends.window(since, WARM_UP_WINDOW, interrupt, spare, &mut stalls);
             let length = Duration::from_nanos(window.to_ns - since);
             since = window.to_ns;
             self.show(&window, ends);
+            let samples = window.histograms.sum(Stage::Total);
+            let is_empty = samples.is_none_or(|total| total.is_empty());
+            let is_steady = steady.add(&window.histograms);
+            window.histograms.clear();
+            self.spare.push(window.histograms);
             if interrupt.is_set() || ends.is_over() {
                 return since;
             }
             // Before the first tick there is nothing to get warm.
-            let total = window.histograms.sum(Stage::Total);
-            if waited.is_zero() && total.is_none_or(|total| total.is_empty()) {
+            if waited.is_zero() && is_empty {
                 silent += length;
                 if silent >= QUIET && silent - length < QUIET {
                     tracing::warn!("no tick so far: does the publisher run, with these lines?");
@@ -265,7 +313,7 @@ impl Recording {
             }
             waited += length;
             self.warm_up += length;
-            if steady.add(&window.histograms) {
+            if is_steady {
                 return since;
             }
             if waited >= longest {
@@ -275,20 +323,21 @@ impl Recording {
         }
     }
 
-    fn take_window(
-        &mut self,
-        window: &Window,
-        stalls: &StallLog,
-        total: &mut Option<StageHistogram>,
-    ) -> anyhow::Result<()> {
-        if let Some(hlog) = &mut self.hlog {
-            hlog.write(window.from_ns, window.to_ns, &window.histograms)?;
-        }
-        self.windows
-            .add(window.from_ns, window.to_ns, &window.histograms, stalls);
-        add_total(total, &window.histograms);
-        for way in window.histograms.slowest() {
-            self.take_slow(way);
+    /// Deals with the windows that wait.
+    fn take_windows(&mut self, turn: &mut Turn) -> anyhow::Result<()> {
+        for mut window in std::mem::take(&mut self.pending) {
+            if let Some(hlog) = &mut self.hlog {
+                hlog.write(window.from_ns, window.to_ns, &window.histograms)?;
+            }
+            let (from_ns, to_ns) = (window.from_ns, window.to_ns);
+            self.windows
+                .add(from_ns, to_ns, &window.histograms, &turn.stalls);
+            add_total(&mut turn.total, &window.histograms);
+            for way in window.histograms.slowest() {
+                self.take_slow(way);
+            }
+            window.histograms.clear();
+            self.spare.push(window.histograms);
         }
         Ok(())
     }

@@ -132,6 +132,8 @@ impl RemoteArgs {
             idle: args.idle(),
             measured: true,
         });
-        Ends::start(config, thread, activity, StallBoard::new(), None)
+        let ends = Ends::start(config, thread, activity, StallBoard::new(), None)?;
+        args.lock_memory()?;
+        Ok(ends)
     }
 }

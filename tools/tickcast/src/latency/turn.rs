@@ -107,7 +107,9 @@ impl Ends {
         let publisher = Publisher::start(config, load.turn()?)?;
         let subscriber = setup.subscriber(publisher.recovery_addr());
         let thread = (!args.inline).then(|| setup.strategy(1));
-        Ends::start(subscriber, thread, activity, stalls, Some(publisher))
+        let ends = Ends::start(subscriber, thread, activity, stalls, Some(publisher))?;
+        args.lock_memory()?;
+        Ok(ends)
     }
 
     /// Starts the subscribing end, with a thread for the strategy or inline.
@@ -153,18 +155,17 @@ impl Ends {
     }
 
     /// Lets so much time pass, or less when there is nothing more to come or somebody asked to
-    /// stop, and gives what came in since the last window. `look` is called now and then.
+    /// stop, and takes what came in since the last window into `histograms`, which are empty.
     pub(super) fn window(
         &mut self,
         since_ns: u64,
         length: Duration,
         interrupt: &Interrupt,
+        mut histograms: Histograms,
         stalls: &mut StallLog,
-        mut look: impl FnMut(),
     ) -> Window {
         let end = since_ns + length.as_nanos() as u64;
         loop {
-            look();
             while let Some(alarm) = self.subscriber.next_alarm() {
                 tracing::warn!("{}", show::alarm(alarm));
             }
@@ -176,7 +177,6 @@ impl Ends {
         }
         self.subscriber.request_latency();
         std::thread::sleep(HANDOVER);
-        let mut histograms = Histograms::new(&[]);
         self.subscriber.collect_latency(&mut histograms);
         self.stalls.collect(stalls);
         Window {
@@ -190,7 +190,12 @@ impl Ends {
     ///
     /// # Errors
     /// When an end failed, or ticks are missing without notice.
-    pub(super) fn finish(self, since_ns: u64, stalls: &mut StallLog) -> anyhow::Result<Ended> {
+    pub(super) fn finish(
+        self,
+        since_ns: u64,
+        mut histograms: Histograms,
+        stalls: &mut StallLog,
+    ) -> anyhow::Result<Ended> {
         let mut published = None;
         if let Some(publisher) = self.publisher {
             publisher.stop();
@@ -205,7 +210,6 @@ impl Ends {
             published = Some(publisher.join()?.published);
         }
         let mut stopped = self.subscriber.stop();
-        let mut histograms = Histograms::new(&[]);
         stopped.collect_latency(&mut histograms);
         self.stalls.collect(stalls);
         let outcome = stopped.take(&self.taker);
