@@ -100,6 +100,14 @@ impl Recording {
                     .into(),
             );
         }
+        let dropped: u64 = self.dropped.iter().sum();
+        if dropped > 0 {
+            statements.push(format!(
+                "the kernel dropped {} packets because a receive buffer was full: what they carried \
+                 came by the other line, or later",
+                show::count(dropped)
+            ));
+        }
         if self.lost > 0 {
             statements.push(format!(
                 "{} ticks were lost: what was not delivered has no latency",
@@ -209,3 +217,6 @@ fn floor(series: &Series, turns: &[TurnTotals]) -> Option<View> {
         figures,
     })
 }
+
+#[cfg(test)]
+mod tests;
