@@ -7,7 +7,7 @@ use tickcast_protocol::{ArbiterConfig, Line, Provenance, Sink, Start};
 use tickcast_wire::{PacketHeader, Quote, Tick, TickSum, Venue};
 use zerocopy::IntoBytes;
 
-use super::{Measuring, Wanted};
+use super::{Looks, Measuring, ROUNDS_PER_LOOK, Wanted};
 use crate::clock::set_by_tests as clock;
 use crate::event::{Event, Origin, Stamps};
 use crate::hand_fed::HandFed;
@@ -330,4 +330,44 @@ fn every_tick_is_measured_under_what_brought_it() {
         Some(2),
         "publish and queue: the other stamps are not known"
     );
+}
+
+/// A strategy's thread looks at the clock now and then, and by the stamps of what it takes.
+#[test]
+fn the_thread_of_a_strategy_is_its_own_meter() {
+    let board = StallBoard::new();
+    let mut looks = Looks::new(board.meter("tc-strategy", None));
+    let mut log = StallLog::default();
+    let mut seen = || {
+        board.collect(&mut log);
+        let stalls = &log.threads[0];
+        (stalls.lengths.histogram().len(), stalls.stalled_ns)
+    };
+    let origin = |pop| Origin {
+        session: 1,
+        provenance: Provenance::A,
+        held: false,
+        stamps: Stamps {
+            pop,
+            ..Stamps::default()
+        },
+    };
+    clock::set(BEGIN);
+    looks.see(None);
+    clock::pass(MS);
+    for _ in 1..ROUNDS_PER_LOOK {
+        looks.see(None);
+    }
+    assert_eq!(seen(), (0, 0), "it has not looked again");
+    looks.see(None);
+    assert_eq!(seen(), (1, MS));
+    let pop = BEGIN + 3 * MS;
+    looks.see(Some(&Event::Ticks(&[], origin(pop))));
+    assert_eq!(seen(), (2, 3 * MS));
+    // What it does with them takes its own time.
+    looks.see(Some(&Event::Ticks(&[], origin(pop + 5 * MS))));
+    looks.see(Some(&Event::Snapshot { as_of: 1 }));
+    clock::set(pop + 20 * MS);
+    looks.see(None);
+    assert_eq!(seen(), (2, 3 * MS));
 }
