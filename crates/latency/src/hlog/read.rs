@@ -32,7 +32,7 @@ pub struct Log {
     pub unread: u64,
     /// The first of them by its number, from 1, and why.
     pub first_unread: Option<(u64, LineError)>,
-    /// Whether the last line has no end: the log was cut off there.
+    /// Whether the last line has no end and cannot be read: the log was cut off there.
     pub is_cut: bool,
 }
 
@@ -126,12 +126,12 @@ impl Log {
         let mut line = Vec::new();
         while let Some(length) = next_line(&mut input, &mut line)? {
             reading.number += 1;
-            reading.log.is_cut = length == Length::Cut;
             let read = match length {
                 Length::TooLong => Err(LineError::TooLong),
                 Length::Whole | Length::Cut => reading.take(&line)?,
             };
             if let Err(error) = read {
+                reading.log.is_cut = length == Length::Cut;
                 reading.log.unread += 1;
                 let first = (reading.number, error);
                 reading.log.first_unread.get_or_insert(first);
