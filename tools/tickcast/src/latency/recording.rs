@@ -20,6 +20,7 @@ use super::clock::ClockWatch;
 use super::platform::{BufferMarks, Reading};
 use super::shown::Shown;
 use super::turn::{Ends, Window};
+use crate::discipline::with_discipline;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
 use crate::system::System;
@@ -213,7 +214,7 @@ impl Recording {
         for (sum, (after, before)) in self.dropped.iter_mut().zip(dropped) {
             *sum += after.saturating_sub(before);
         }
-        self.clocks = ended.clocks;
+        self.clocks = ended.clocks.map(with_discipline);
         add_stalls(&mut self.stalls, turn.stalls);
         let samples = turn
             .total
