@@ -37,7 +37,7 @@ have been.";
 #[command(after_help = HELP, override_usage = "tickcast compare [OPTIONS] -- [A-OPTIONS] -- [B-OPTIONS]")]
 pub struct CompareArgs {
     /// Runs of each setting.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 60, value_parser = value_parser!(u16).range(FEWEST_TURNS as i64..=MOST_TURNS as i64))]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, default_value_t = 50, value_parser = value_parser!(u16).range(FEWEST_TURNS as i64..=MOST_TURNS as i64))]
     runs: u16,
 
     /// How long each run is measured, after its warm-up.

@@ -71,11 +71,16 @@ impl Recording {
     }
 
     fn exemplars(&self) -> Vec<Exemplar> {
-        let ways = self.slowest.iter().map(|way| Exemplar {
-            meanwhile: meanwhile(way, &self.stalls),
-            ..way.exemplar(&self.stalls)
-        });
-        ways.collect()
+        let exemplar = |way: &Way| {
+            let mut exemplar = way.exemplar(&self.stalls);
+            // An inline strategy takes nothing out of a queue.
+            if way.push == way.pop {
+                exemplar.waterfall.retain(|leg| leg.stage != "queue");
+            }
+            exemplar.meanwhile = meanwhile(way, &self.stalls);
+            exemplar
+        };
+        self.slowest.iter().map(exemplar).collect()
     }
 
     /// What a reader must know before trusting a figure.

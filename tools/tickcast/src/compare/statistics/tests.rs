@@ -6,7 +6,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::*;
 
 /// Turns of the default, which fit into two minutes.
-const TURNS: usize = 60;
+const TURNS: usize = 50;
 /// Percentiles that are compared at once: the further out, the noisier.
 const NOISE: [f64; 3] = [1.0, 1.5, 4.0];
 /// Windows of a run.
