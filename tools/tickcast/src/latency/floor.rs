@@ -117,20 +117,20 @@ fn receiver(group: SocketAddrV4, local: Ipv4Addr) -> io::Result<UdpSocket> {
 /// Sends on the schedule, each datagram with the instant at which it was due and whether it counts.
 fn send(senders: &[UdpSocket], rate: u64, duration: Duration, interrupt: &Interrupt) {
     let mut datagram = [0; DATAGRAM_BYTES];
-    let start = clock::realtime_ns();
-    let counted_from = start + WARM_UP.as_nanos() as u64;
-    let end = start + duration.as_nanos() as u64;
+    // Paced by the clock that does not step, stamped by the one that the receiver reads.
+    let (start, started) = (clock::realtime_ns(), clock::monotonic_ns());
     for number in 0_u64.. {
-        let due =
-            start + (u128::from(number) * u128::from(NANOS_PER_SECOND) / u128::from(rate)) as u64;
-        if due >= end || interrupt.is_set() {
+        let after = u128::from(number) * u128::from(NANOS_PER_SECOND) / u128::from(rate);
+        let after = after as u64;
+        if after >= duration.as_nanos() as u64 || interrupt.is_set() {
             return;
         }
-        while clock::realtime_ns() < due {
+        while clock::monotonic_ns() - started < after {
             std::hint::spin_loop();
         }
+        let due = start + after;
         datagram[..8].copy_from_slice(&due.to_le_bytes());
-        datagram[8] = u8::from(due >= counted_from);
+        datagram[8] = u8::from(after >= WARM_UP.as_nanos() as u64);
         for sender in senders {
             // A refusal is a loss: it has no sample.
             let _ = sender.send(&datagram);

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -34,7 +34,6 @@ const WARM_UP_WINDOW: Duration = Duration::from_millis(100);
 const PENDING: usize = 8;
 /// Time without a tick after which it is said that there was none.
 const QUIET: Duration = Duration::from_secs(3);
-const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// A run that is being measured.
 pub(super) struct Recording {
@@ -198,7 +197,9 @@ impl Recording {
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
         let dropped_before = ends.subscriber.stats().kernel_dropped;
         let mut turn = Turn::default();
-        let end = self.measure(&mut ends, &mut turn, lines, began, length, interrupt)?;
+        let started = Instant::now();
+        let end = self.measure(&mut ends, &mut turn, lines, (began, length), interrupt)?;
+        let measured = started.elapsed();
         self.machine.add(&before, &Reading::take(&self.system));
         let ended = ends.finish(end, self.spare(), &mut turn.stalls)?;
         self.pending.push(ended.rest);
@@ -207,7 +208,6 @@ impl Recording {
         if self.began_ns == 0 {
             self.began_ns = began;
         }
-        let measured = Duration::from_nanos(end - began);
         self.measured += measured;
         self.lost += ended.lost - lost_before;
         let dropped = ended.stats.kernel_dropped.iter().zip(dropped_before);
@@ -243,21 +243,22 @@ impl Recording {
         ends: &mut Ends,
         turn: &mut Turn,
         lines: [Option<Group>; 2],
-        began_ns: u64,
-        length: Duration,
+        (began_ns, length): (u64, Duration),
         interrupt: &Interrupt,
     ) -> anyhow::Result<u64> {
-        let (mut since, end) = (began_ns, began_ns + length.as_nanos() as u64);
+        let (mut since, mut measured) = (began_ns, Duration::ZERO);
         self.clock.skip();
-        while since < end && !ends.is_over() && !interrupt.is_set() {
-            let left = WINDOW.min(Duration::from_nanos(end - since));
+        self.clock.look();
+        while measured < length && !ends.is_over() && !interrupt.is_set() {
+            let left = WINDOW.min(length - measured);
+            let started = Instant::now();
             let window = ends.window(since, left, interrupt, self.spare(), &mut turn.stalls);
             self.buffers.look(&self.system, lines);
             self.clock.look();
             self.show(&window, ends);
-            let took = window.to_ns - since;
-            self.bar.inc(took / NANOS_PER_MILLI);
             since = window.to_ns;
+            measured += started.elapsed();
+            self.bar.inc(started.elapsed().as_millis() as u64);
             self.pending.push(window);
             if self.pending.len() >= PENDING {
                 self.take_windows(turn)?;
@@ -292,8 +293,9 @@ impl Recording {
         let mut stalls = StallLog::default();
         loop {
             let spare = self.spare();
+            let started = Instant::now();
             let mut window = ends.window(since, WARM_UP_WINDOW, interrupt, spare, &mut stalls);
-            let length = Duration::from_nanos(window.to_ns - since);
+            let length = started.elapsed();
             since = window.to_ns;
             self.show(&window, ends);
             let samples = window.histograms.sum(Stage::Total);

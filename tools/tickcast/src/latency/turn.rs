@@ -164,16 +164,17 @@ impl Ends {
         mut histograms: Histograms,
         stalls: &mut StallLog,
     ) -> Window {
-        let end = since_ns + length.as_nanos() as u64;
+        // By a clock that does not step, whatever the other one does.
+        let began = Instant::now();
         loop {
             while let Some(alarm) = self.subscriber.next_alarm() {
                 tracing::warn!("{}", show::alarm(alarm));
             }
-            let left = end.saturating_sub(realtime_ns());
-            if left == 0 || self.is_over() || interrupt.is_set() {
+            let left = length.saturating_sub(began.elapsed());
+            if left.is_zero() || self.is_over() || interrupt.is_set() {
                 break;
             }
-            std::thread::sleep(LOOK_EVERY.min(Duration::from_nanos(left)));
+            std::thread::sleep(LOOK_EVERY.min(left));
         }
         self.subscriber.request_latency();
         std::thread::sleep(HANDOVER);
