@@ -95,9 +95,6 @@ pub struct LatencyArgs {
     #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Captures", conflicts_with_all = ["file", "rate", "duration", "inline", "seed", "subscribe", "hlog", "hgrm", "tui", "web", "prometheus"])]
     pcap: Vec<PathBuf>,
 
-    #[command(flatten)]
-    live: LiveArgs,
-
     /// Write the latency histograms, window by window, for HdrHistogram's tools.
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
@@ -117,6 +114,10 @@ pub struct LatencyArgs {
     /// Print one line, a JSON object.
     #[arg(long)]
     json: bool,
+
+    // The last, or those after it would stand under its heading.
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
 /// A time that is measured.
