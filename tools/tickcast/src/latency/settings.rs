@@ -1,8 +1,8 @@
 //! How a run was set up, and on what machine.
 
 use tickcast_latency::Setting;
-use tickcast_net::Group;
 use tickcast_net::thread::available_cores;
+use tickcast_net::{Group, Idle};
 use tickcast_wire::{PacketHeader, Tick};
 
 use super::load::LoadArgs;
@@ -62,6 +62,13 @@ pub(super) fn notices(args: &LoadArgs) -> Vec<String> {
             "the {threads} threads that a tick passes share {cores} cores: what one does, another \
              waits for; --inline takes one less"
         ));
+    }
+    if args.idle() != Idle::Spin {
+        notices.push(
+            "the threads of the run give way to others and the bare sockets of the floor spin: where \
+             others want the cores, the floor may be the slower of the two"
+                .into(),
+        );
     }
     if args.interface.is_none() {
         notices.push(
