@@ -107,6 +107,9 @@ pub const PRINT_ALL: &[&str] = &[
     "print",
     "--recovery-deadline",
     "60s",
+    // After a pause all of it comes at once, faster than it is printed.
+    "--overflow",
+    "lossless=500000",
 ];
 
 /// The log tells when they have started.
