@@ -115,6 +115,11 @@ pub fn price(price: i64) -> String {
     format!("{sign}{units}.{always}{}", rest.trim_end_matches('0'))
 }
 
+/// How long something takes, in ns: three digits and a unit, or a dash.
+pub fn duration(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "-".into(), tickcast_latency::duration)
+}
+
 /// A time in ns since the Unix epoch, in UTC. Times within the first day are those of venues that
 /// count from midnight, and shown so.
 pub fn time(nanos: u64) -> String {

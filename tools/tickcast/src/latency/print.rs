@@ -73,7 +73,7 @@ fn row(out: &mut dyn Write, name: &str, figures: &Figures) -> io::Result<()> {
     write!(out, "{name:<15}{:>13}", show::count(figures.samples))?;
     let percentiles = figures.percentiles.iter().map(|percentile| percentile.ns);
     for ns in percentiles.chain([figures.max_ns]) {
-        write!(out, "{:>COLUMN$}", time(ns))?;
+        write!(out, "{:>COLUMN$}", show::duration(ns))?;
     }
     writeln!(out)?;
     if figures.negative > 0 {
@@ -103,10 +103,6 @@ fn errors(out: &mut dyn Write, figures: &Figures) -> io::Result<()> {
         write!(out, "{:>COLUMN$}", error.map_or_else(String::new, duration))?;
     }
     writeln!(out)
-}
-
-fn time(ns: Option<u64>) -> String {
-    ns.map_or_else(|| "-".into(), duration)
 }
 
 fn views(out: &mut dyn Write, views: &[View]) -> io::Result<()> {
@@ -156,7 +152,7 @@ fn platform(out: &mut dyn Write, run: &Run) -> io::Result<()> {
         let percentile = |percent: f64| {
             let of = &hiccup.stalls.percentiles;
             let found = of.iter().find(|percentile| percentile.percent == percent);
-            time(found.and_then(|percentile| percentile.ns))
+            show::duration(found.and_then(|percentile| percentile.ns))
         };
         writeln!(
             out,
@@ -166,7 +162,7 @@ fn platform(out: &mut dyn Write, run: &Run) -> io::Result<()> {
             hiccup.share * 100.0,
             percentile(50.0),
             percentile(99.0),
-            time(hiccup.stalls.max_ns)
+            show::duration(hiccup.stalls.max_ns)
         )?;
     }
     // Most things never happen.

@@ -194,10 +194,10 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     row("alone", &|line| show::count(line.alone))?;
     for (at, percent) in ["p50", "p90", "p99", "p99.9"].into_iter().enumerate() {
         row(&format!("lead {percent}"), &|line| {
-            time(line.lead_ns.percentiles[at].ns)
+            show::duration(line.lead_ns.percentiles[at].ns)
         })?;
     }
-    row("lead max", &|line| time(line.lead_ns.max_ns))?;
+    row("lead max", &|line| show::duration(line.lead_ns.max_ns))?;
     row("longest run", &|line| show::count(line.longest_run))?;
     row("lost", &|line| dash(line.lost))?;
     row("gaps", &|line| dash(line.gaps))?;
@@ -217,14 +217,4 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 
 fn dash(count: Option<u64>) -> String {
     count.map_or_else(|| "-".into(), show::count)
-}
-
-fn time(ns: Option<u64>) -> String {
-    let Some(ns) = ns else { return "-".into() };
-    match ns {
-        0..1_000 => format!("{ns} ns"),
-        1_000..1_000_000 => format!("{:.2} µs", ns as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.2} ms", ns as f64 / 1e6),
-        _ => format!("{:.2} s", ns as f64 / 1e9),
-    }
 }

@@ -2,22 +2,6 @@
 
 use crate::show::count;
 
-/// A time of so many ns: three digits and a unit.
-pub(super) fn time(ns: f64) -> String {
-    let (value, unit) = match ns {
-        ..1e3 => (ns, "ns"),
-        ..1e6 => (ns / 1e3, "µs"),
-        ..1e9 => (ns / 1e6, "ms"),
-        _ => (ns / 1e9, "s"),
-    };
-    format!("{} {unit}", three_digits(value, unit == "ns"))
-}
-
-/// A time, or a dash.
-pub(super) fn time_or_dash(ns: Option<u64>) -> String {
-    ns.map_or_else(|| "-".into(), |ns| time(ns as f64))
-}
-
 /// A rate, without decimals.
 pub(super) fn per_second(rate: f64) -> String {
     count(rate.round() as u64)
@@ -66,17 +50,6 @@ mod tests {
 
     #[test]
     fn figures_have_units() {
-        for (ns, text) in [
-            (0.0, "0 ns"),
-            (999.0, "999 ns"),
-            (1_500.0, "1.50 µs"),
-            (12_345.0, "12.3 µs"),
-            (123_456_789.0, "123 ms"),
-            (60e9, "60.0 s"),
-        ] {
-            assert_eq!(time(ns), text);
-        }
-        assert_eq!(time_or_dash(None), "-");
         assert_eq!(bytes(1_408_000.0), "1.41 MB");
         assert_eq!(per_second(20_000.4), "20,000");
         assert_eq!(clock(3_725.9), "01:02:05");

@@ -8,8 +8,9 @@ use tickcast_latency::{Row as Figures, Stage};
 
 use super::theme::Theme;
 use crate::live::snapshot::{Line as FeedLine, RecoveryState, Snapshot, StageLatency};
-use crate::live::words::{bytes, per_second, percent, time, time_or_dash};
+use crate::live::words::{bytes, per_second, percent};
 use crate::show::count;
+use crate::show::duration;
 
 /// A text and how it looks.
 pub(super) type Cell = (String, Style);
@@ -55,7 +56,7 @@ pub(super) fn lines(snapshot: &Snapshot, theme: Theme, width: u16) -> Vec<Line<'
         Column {
             name: "lead",
             width: 8,
-            cell: |line, _| plain(line.lead_ns.map_or_else(|| "-".into(), time)),
+            cell: |line, _| plain(duration(line.lead_ns.map(|ns| ns.round() as u64))),
         },
         Column {
             name: "missing",
@@ -280,10 +281,10 @@ impl Row {
 /// A figure of a stage.
 type Figure = (&'static str, fn(&Figures) -> String);
 
-const P50: Figure = ("p50", |row| time_or_dash(row.p50));
-const P99: Figure = ("p99", |row| time_or_dash(row.p99));
-const P99_9: Figure = ("p99.9", |row| time_or_dash(row.p99_9));
-const MAX: Figure = ("max", |row| time_or_dash(row.max));
+const P50: Figure = ("p50", |row| duration(row.p50));
+const P99: Figure = ("p99", |row| duration(row.p99));
+const P99_9: Figure = ("p99.9", |row| duration(row.p99_9));
+const MAX: Figure = ("max", |row| duration(row.max));
 
 /// Room for the name of a stage, for a figure, for samples, and between now and since the start.
 const STAGE: u16 = 8;
