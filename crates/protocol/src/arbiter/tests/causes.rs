@@ -4,11 +4,7 @@ use super::*;
 
 impl Bench {
     fn one_line() -> Bench {
-        Bench::new(ArbiterConfig {
-            line_b: false,
-            start: Start::Seq(1),
-            ..ArbiterConfig::default()
-        })
+        Bench::from_start_with(|it| it.line_b = false)
     }
 
     /// Asks for what is missing, and gets all of it.
@@ -130,11 +126,7 @@ fn a_start_before_the_first_packet_is_no_loss_of_a_line() {
 
 #[test]
 fn what_came_too_early_to_be_held_says_so() {
-    let mut bench = Bench::new(ArbiterConfig {
-        hold_ticks: 8,
-        start: Start::Seq(1),
-        ..ArbiterConfig::default()
-    });
+    let mut bench = Bench::from_start_with(|it| it.hold_ticks = 8);
     bench.both(&data(1, 1));
     // 2 is missing; of 3..=14 the window holds 3..=9.
     bench.both(&data(3, 6));
@@ -147,11 +139,7 @@ fn what_came_too_early_to_be_held_says_so() {
 
 #[test]
 fn a_notice_names_the_cause_of_each_range() {
-    let mut bench = Bench::new(ArbiterConfig {
-        recovery: false,
-        start: Start::Seq(1),
-        ..ArbiterConfig::default()
-    });
+    let mut bench = Bench::from_start_with(|it| it.recovery = false);
     bench.both(&data(1, 1));
     bench.arbiter.handle_overflow(Line::B);
     bench.both(&data(4, 1));
@@ -170,11 +158,9 @@ fn a_notice_names_the_cause_of_each_range() {
 
 #[test]
 fn two_causes_side_by_side_are_two_notices() {
-    let mut bench = Bench::new(ArbiterConfig {
-        recovery: false,
-        line_b: false,
-        start: Start::Seq(1),
-        ..ArbiterConfig::default()
+    let mut bench = Bench::from_start_with(|it| {
+        it.recovery = false;
+        it.line_b = false;
     });
     bench.a(&data(1, 1));
     bench.a(&heartbeat(3));
@@ -209,11 +195,7 @@ fn more_jumps_than_are_remembered_count_as_the_networks() {
 
 #[test]
 fn a_reply_longer_than_the_hold_window_is_counted_whole() {
-    let mut bench = Bench::new(ArbiterConfig {
-        start: Start::Seq(1),
-        hold_ticks: 4,
-        ..ArbiterConfig::default()
-    });
+    let mut bench = Bench::from_start_with(|it| it.hold_ticks = 4);
     bench.both(&data(1, 1));
     bench.both(&data(4, 1));
     // 4 is held in the slot that 8 would have.

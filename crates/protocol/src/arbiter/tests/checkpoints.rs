@@ -111,11 +111,7 @@ fn retransmitted_ticks_are_cut_at_it_too() {
 #[test]
 fn one_inside_a_loss_is_forgotten_and_one_at_its_end_is_not() {
     for (at, expected) in [(4, String::new()), (5, line(5))] {
-        let mut bench = Bench::new(ArbiterConfig {
-            start: Start::Seq(1),
-            recovery: false,
-            ..ArbiterConfig::default()
-        });
+        let mut bench = Bench::from_start_with(|it| it.recovery = false);
         bench.both(&data(1, 1));
         bench.both(&data(5, 1));
         bench.both(&told(heartbeat(at)));
@@ -131,7 +127,7 @@ fn one_inside_a_loss_is_forgotten_and_one_at_its_end_is_not() {
 fn a_snapshot_brings_one_after_its_rows() {
     let mut bench = Bench::new(ArbiterConfig::default());
     bench.both(&told(data(100, 5)));
-    let id = bench.arbiter.poll_request(bench.now).unwrap().id();
+    let id = bench.request_now().id();
     let rows = [published(7).with_flags(Flags::SNAPSHOT)];
     let part = |last| Recovered::Snapshot {
         id,
