@@ -6,8 +6,6 @@
 //! attackers' and the kernel's own work is part of the figures: what of it is the server's shows
 //! beside the same attack on a bystander, a server in another process that only accepts.
 
-mod feed;
-
 use std::collections::VecDeque;
 use std::env;
 use std::io::{ErrorKind, Read, Write};
@@ -19,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use socket2::{Domain, Socket, Type};
+use tickcast_benches::feed::Repeated;
 use tickcast_benches::role::{Role, say};
 use tickcast_benches::{Figure, is_instant};
 use tickcast_net::clock::realtime_ns;
@@ -27,8 +26,6 @@ use tickcast_publisher::{Counter, Publisher, PublisherConfig, RecoveryConfig, Sp
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder, SubscriberConfig};
 use tickcast_wire::{Quote, Request, RequestKind, Tick};
 use zerocopy::IntoBytes;
-
-use crate::feed::Repeated;
 
 const GROUP: &str = "239.192.94.1:40994";
 const SESSION: u64 = 1_000;
@@ -88,7 +85,7 @@ fn main() {
     config.linger = Duration::ZERO;
     config.recovery = Some(RecoveryConfig::default());
     let ticks = (0..1_000).map(|at| Tick::new(Quote::new(1, 2, 3, 4), 1u16, at % 50, 0));
-    let source = Repeated::new(ticks.collect(), u64::MAX);
+    let source = Repeated::new(ticks.collect::<Vec<_>>(), u64::MAX);
     let phase = Arc::new(AtomicUsize::new(IGNORED));
     let config_in = SubscriberConfig::new(ReceiveConfig::new(group, interface));
     let mut builder = SubscriberBuilder::new(config_in);

@@ -10,7 +10,6 @@
 //! that a noisy machine disturbs both alike.
 
 use std::error::Error;
-use std::fs;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +21,7 @@ use tickcast_benches::bare::{
     receive_paced, receive_until_quiet, send_flat_out, send_paced,
 };
 use tickcast_benches::{
-    Figure, cache_line_hops, hiccups, in_turns, is_instant, last_cores, median, ns_each,
+    Figure, cache_line_hops, hiccups, in_turns, is_instant, last_cores, machine, median, ns_each,
     on_two_cores, packets,
 };
 use tickcast_net::thread::available_cores;
@@ -66,10 +65,8 @@ const INSTANT: Effort = Effort {
 
 fn main() {
     let effort = if is_instant() { &INSTANT } else { &FULL };
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = available_cores().len();
-    println!("floor: loopback, {cores} cores, Linux {}", kernel.trim());
-    if cores < 2 {
+    println!("floor: loopback, {}", machine());
+    if available_cores().len() < 2 {
         println!("one core only: the two threads take turns, the figures say little");
     }
     if is_instant() {

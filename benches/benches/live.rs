@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
-use tickcast_benches::{Bound, Figure, in_turns, is_instant, last_cores};
+use tickcast_benches::{Bound, Figure, is_instant, last_cores, try_in_turns};
 
 type Failure = Box<dyn Error>;
 
@@ -36,9 +36,7 @@ fn main() -> Result<(), Failure> {
     let market = folder.path().join("market.ticks");
     generate(&program, &market, PER_SECOND * seconds)?;
     println!("live views beside a feed of {PER_SECOND}/s, {turns} turns of {seconds} s each");
-    let runs = in_turns(turns, 2, |way| run(&program, &market, way == 1));
-    let runs = runs.into_iter().map(|runs| runs.into_iter().collect());
-    let runs: Vec<Vec<[f64; 2]>> = runs.collect::<Result<_, Failure>>()?;
+    let runs = try_in_turns(turns, 2, |way| run(&program, &market, way == 1))?;
     for (at, what, bound) in [(0, "p50", Some(Bound::RatioAtMost(1.03))), (1, "p99", None)] {
         let of = |way: usize| runs[way].iter().map(|run| run[at]).collect::<Vec<f64>>();
         Figure {

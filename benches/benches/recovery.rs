@@ -5,10 +5,7 @@
 //! seconds, and then the figures say nothing. Give one of `one-line`, `both-lines`, `heal`, `live`,
 //! `join` to run only that.
 
-mod feed;
-
 use std::error::Error;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -16,10 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tickcast_benches::{Bound, Figure, in_turns, is_instant};
+use tickcast_benches::feed::{self, Repeated};
+use tickcast_benches::{Bound, Figure, is_instant, machine, run_parts, try_in_turns};
 use tickcast_latency::{Histograms, Report, Stage};
 use tickcast_net::clock::realtime_ns;
-use tickcast_net::thread::available_cores;
 use tickcast_publisher::{FlowControl, Publisher, PublisherHandle, Speed};
 use tickcast_subscriber::{
     LineFaults, Origin, Provenance, Start, Stats, Strategy, SubscriberBuilder, SubscriberConfig,
@@ -27,10 +24,7 @@ use tickcast_subscriber::{
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::{Digest, Tick};
 
-use crate::feed::Repeated;
-
 type Failure = Box<dyn Error>;
-type Part = fn(&Effort) -> Result<(), Failure>;
 
 /// The pace of the runs that measure time.
 const PACE: Speed = Speed::PerSecond(20_000);
@@ -71,32 +65,21 @@ const QUICK: Effort = Effort {
 };
 
 fn main() -> Result<(), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
     let effort = if is_instant() { &QUICK } else { &FULL };
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    println!(
-        "recovery: loopback, {} cores, Linux {}",
-        available_cores().len(),
-        kernel.trim()
-    );
+    println!("recovery: loopback, {}", machine());
     if is_instant() {
         println!("quick: shows that it runs, the figures say nothing");
     }
-    let parts: [(&str, Part); 5] = [
-        ("one-line", one_line),
-        ("both-lines", both_lines),
-        ("heal", heal),
-        ("live", live),
-        ("join", join),
-    ];
-    let chosen = |name: &str| arguments.iter().any(|it| it == name);
-    let all = !parts.iter().any(|(name, _)| chosen(name));
-    for (name, part) in parts {
-        if all || chosen(name) {
-            part(effort)?;
-        }
-    }
-    Ok(())
+    run_parts(
+        effort,
+        &[
+            ("one-line", one_line),
+            ("both-lines", both_lines),
+            ("heal", heal),
+            ("live", live),
+            ("join", join),
+        ],
+    )
 }
 
 // ---- the figures -----------------------------------------------------------------------------
@@ -262,15 +245,12 @@ fn live(effort: &Effort) -> Result<(), Failure> {
         let row = run.latency.row(Stage::Total).ok_or("no stage total")?;
         Ok(to_micros(row.p50))
     };
-    let runs = in_turns(2 * effort.live_pairs, 2, |way| median([0.0, 0.05][way]));
-    let mut runs = runs.into_iter().map(|runs| runs.into_iter().collect());
-    let mut next = || -> Result<Vec<f64>, Failure> { runs.next().ok_or("a way is missing")? };
-    let (quiet, healing) = (next()?, next()?);
-    let quiet = Some(("not healing", &quiet[..]));
+    let runs = try_in_turns(2 * effort.live_pairs, 2, |way| median([0.0, 0.05][way]))?;
+    let quiet = Some(("not healing", &runs[0][..]));
     let bound = Some(Bound::RatioAtMost(1.05));
     print(
         "the live path while healing, total, p50",
-        &healing,
+        &runs[1],
         "µs",
         quiet,
         bound,
@@ -443,7 +423,7 @@ fn publish(
         instruments: INSTRUMENTS,
         ..SyntheticConfig::default()
     });
-    let market = market.take(1_000_000.min(ticks as usize)).collect();
+    let market: Vec<Tick> = market.take(1_000_000.min(ticks as usize)).collect();
     Ok(Publisher::start(config, Repeated::new(market, ticks))?)
 }
 

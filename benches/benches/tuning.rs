@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tickcast_benches::{Figure, hiccups, in_turns, is_instant, median};
+use tickcast_benches::{Figure, hiccups, is_instant, median, try_in_turns};
 use tickcast_latency::{Histograms, Report, Stage};
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Group, Idle, Interface, ReceiveConfig, SendConfig, lock_memory};
@@ -253,8 +253,7 @@ fn turns(
     pace: u64,
 ) -> Result<Vec<Vec<Seen>>, Failure> {
     let run = |at: usize| in_a_process(&ways[at], ticks, pace);
-    let runs = in_turns(effort.turns, ways.len(), run).into_iter();
-    runs.map(|runs| runs.into_iter().collect()).collect()
+    try_in_turns(effort.turns, ways.len(), run)
 }
 
 // ---- one run ---------------------------------------------------------------------------------

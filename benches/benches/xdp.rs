@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use tickcast_benches::{Bound, Figure, Hiccups, hiccups, in_turns, is_instant};
+use tickcast_benches::{Bound, Figure, Hiccups, hiccups, is_instant, try_in_turns};
 use tickcast_net::thread::{available_cores, pin_current};
 use tickcast_net::{
     Group, Interface, MulticastReceiver, MulticastSender, ReceiveConfig, SendConfig, XdpReceiver,
@@ -96,12 +96,7 @@ fn main() -> Result<(), Failure> {
 
     let ways = [Way::Udp, Way::Xdp];
     let run = |measure: fn(&Net, Way, &Effort) -> Result<f64, Failure>| {
-        let runs = in_turns(effort.turns, 2, |way| measure(&net, ways[way], effort));
-        let runs: Result<Vec<Vec<f64>>, Failure> = runs
-            .into_iter()
-            .map(|runs| runs.into_iter().collect())
-            .collect();
-        runs
+        try_in_turns(effort.turns, 2, |way| measure(&net, ways[way], effort))
     };
     for (what, unit, bound, measure) in [
         (

@@ -16,6 +16,31 @@ pub fn in_turns<T>(turns: usize, ways: usize, mut run: impl FnMut(usize) -> T) -
     runs
 }
 
+/// As [`in_turns`], with ways that may fail.
+///
+/// # Errors
+/// The first failure: none runs after it.
+pub fn try_in_turns<T, E>(
+    turns: usize,
+    ways: usize,
+    mut run: impl FnMut(usize) -> Result<T, E>,
+) -> Result<Vec<Vec<T>>, E> {
+    let mut failed = None;
+    let runs = in_turns(turns, ways, |way| {
+        if failed.is_some() {
+            return None;
+        }
+        run(way).map_err(|error| failed = Some(error)).ok()
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(runs
+            .into_iter()
+            .map(|it| it.into_iter().flatten().collect())
+            .collect()),
+    }
+}
+
 /// A median and the quartiles around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {

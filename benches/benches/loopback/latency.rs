@@ -3,14 +3,14 @@
 
 use hdrhistogram::Histogram;
 use tickcast_benches::bare::{ONE_TICK, receive_paced};
-use tickcast_benches::{Bound, Figure, cache_line_hops, in_turns, last_cores, median};
+use tickcast_benches::feed::{self, await_end, cores, idle};
+use tickcast_benches::{Bound, Figure, cache_line_hops, last_cores, median, try_in_turns};
 use tickcast_net::clock::realtime_ns;
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder, ThreadConfig};
 use tickcast_wire::Tick;
 
-use crate::feed;
-use crate::roles::{Publishing, await_end, beside_bare, open_bare_receivers, words_of};
-use crate::{Effort, Failure, cores, idle, print_hiccups};
+use crate::roles::{Publishing, beside_bare, open_bare_receivers, words_of};
+use crate::{Effort, Failure, print_hiccups};
 
 /// The rate that the bounds are for, and those that are shown beside it.
 const PER_SECOND: u64 = 20_000;
@@ -149,7 +149,7 @@ fn turns(
     per_second: u64,
     samples: u64,
 ) -> Result<Vec<Vec<Quantiles>>, Failure> {
-    let runs = in_turns(turns, ways.len(), |way| match ways[way] {
+    try_in_turns(turns, ways.len(), |way| match ways[way] {
         Way::Bare(lines) => bare(lines, per_second, samples),
         Way::Inline(lines) => fed(lines, false, per_second, samples),
         Way::Queue => fed(2, true, per_second, samples),
@@ -161,10 +161,7 @@ fn turns(
                 p99: us,
             })
         }
-    });
-    runs.into_iter()
-        .map(|runs| runs.into_iter().collect())
-        .collect()
+    })
 }
 
 fn bare(lines: usize, per_second: u64, samples: u64) -> Result<Quantiles, Failure> {

@@ -9,8 +9,6 @@
 //! two. The recovery server runs, as in any feed. Loopback runs the kernel's receive path inside the
 //! sender's system call, so there is no wire in these figures.
 
-#[path = "../feed/mod.rs"]
-mod feed;
 mod latency;
 mod overload;
 mod roles;
@@ -18,16 +16,14 @@ mod throughput;
 
 use std::env;
 use std::error::Error;
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use tickcast_benches::{hiccups, is_instant, last_cores};
-use tickcast_net::Idle;
-use tickcast_net::thread::{available_cores, pin_current};
+use tickcast_benches::feed::cores;
+use tickcast_benches::{hiccups, is_instant, machine, run_parts};
+use tickcast_net::thread::pin_current;
 
 type Failure = Box<dyn Error + Send + Sync>;
-type Part = fn(&Effort) -> Result<(), Failure>;
 
 /// How much is measured.
 struct Effort {
@@ -72,36 +68,16 @@ fn main() -> Result<(), Failure> {
         },
         ..if is_instant() { INSTANT } else { FULL }
     };
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = available_cores().len();
-    println!(
-        "loopback: two processes, {cores} cores, Linux {}",
-        kernel.trim()
-    );
-    let parts: [(&str, Part); 4] = [
-        ("latency", latency::at_the_rate_of_the_bound),
-        ("rates", latency::at_other_rates),
-        ("throughput", throughput::flat_out),
-        ("overload", overload::surges),
-    ];
-    let is_named = |name: &str| arguments.iter().any(|word| word == name);
-    let all = !parts.iter().any(|(name, _)| is_named(name));
-    for (name, part) in parts {
-        if all || is_named(name) {
-            part(&effort)?;
-        }
-    }
-    Ok(())
-}
-
-/// The cores of the sending and of the receiving thread.
-fn cores() -> [Option<usize>; 2] {
-    last_cores::<2>().map_or([None; 2], |cores| cores.map(Some))
-}
-
-/// How threads wait when so many of them have something to do all the time.
-fn idle(busy_threads: usize) -> Idle {
-    Idle::default_for(available_cores().len() + 1, busy_threads)
+    println!("loopback: two processes, {}", machine());
+    run_parts(
+        &effort,
+        &[
+            ("latency", latency::at_the_rate_of_the_bound),
+            ("rates", latency::at_other_rates),
+            ("throughput", throughput::flat_out),
+            ("overload", overload::surges),
+        ],
+    )
 }
 
 /// What the machine does to the core of the receive thread, for a tail to be read beside.

@@ -1,6 +1,7 @@
 //! More than can be carried, for a moment: calm, a surge, calm again. What is delivered stays in
 //! order, what is lost is named and adds up, and latency is soon back where it was.
 
+use tickcast_benches::feed::{self, await_end, cores, idle};
 use tickcast_benches::{Bound, Figure, in_turns, median, spin_until};
 use tickcast_net::clock::{monotonic_ns, realtime_ns};
 use tickcast_subscriber::{
@@ -8,9 +9,8 @@ use tickcast_subscriber::{
 };
 use tickcast_wire::{Quote, Tick, Venue};
 
-use crate::feed;
-use crate::roles::{Publishing, await_end, words_of};
-use crate::{Effort, Failure, cores, idle, print_hiccups};
+use crate::roles::{Publishing, words_of};
+use crate::{Effort, Failure, print_hiccups};
 
 /// Ticks before and after the surge, and how far apart they are due.
 const CALM_TICKS: usize = 40_000;

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tickcast_benches::bare::{BareReceiver, BareSender, send_flat_out, send_paced};
+use tickcast_benches::feed::{self, Repeated, await_end, cores};
 use tickcast_benches::market;
 use tickcast_benches::role::{Role, await_line, say};
 use tickcast_net::Idle;
@@ -15,14 +16,10 @@ use tickcast_publisher::{FlowControl, InMemory, Publisher, Source, Speed};
 use tickcast_subscriber::Subscriber;
 use tickcast_wire::Digest;
 
-use crate::feed::{self, Repeated};
-use crate::{Failure, cores, overload};
+use crate::{Failure, overload};
 
 /// Ticks in memory that are published again and again: 64 MB, more than caches hold.
 const TICKS_IN_MEMORY: usize = 1_000_000;
-/// How long the end of a session may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Plays the role that the words name; false when they name none.
 pub(crate) fn play(words: &[String]) -> Result<bool, Failure> {
@@ -174,16 +171,4 @@ impl Publishing {
             seconds: number()?? as f64 / 1e9,
         })
     }
-}
-
-/// Waits for the end of the session.
-pub(crate) fn await_end(subscriber: &Subscriber) -> Result<(), Failure> {
-    let looks = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
-    for _ in 0..looks {
-        if subscriber.has_ended() {
-            return Ok(());
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    Err("the end of the session did not arrive".into())
 }

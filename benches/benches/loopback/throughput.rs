@@ -5,21 +5,16 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tickcast_benches::bare::{first_word, receive_until_quiet};
+use tickcast_benches::feed::{self, WINDOW, cores, idle};
 use tickcast_benches::{Bound, Figure, median, ns_each};
 use tickcast_latency::{Provenance, Stage, stages};
 use tickcast_protocol::PACKET_BYTES;
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder};
 use tickcast_wire::{Digest, TICKS_PER_PACKET, Tick};
 
-use crate::feed;
 use crate::roles::{Publishing, beside_bare, open_bare_receivers, words_of};
-use crate::{Effort, Failure, cores, idle, print_hiccups};
+use crate::{Effort, Failure, print_hiccups};
 
-/// How far the publisher may be ahead of the strategy: on two cores the threads that tell it how far
-/// that is wait for milliseconds for one of them.
-const WINDOW: u64 = 262_144;
-/// Room for so many ticks in each line's receive buffer.
-const RECEIVE_BUFFER: usize = 64 << 20;
 /// Runs of bare sockets before and after ours.
 const BARE_RUNS: usize = 5;
 /// What a thread records for a packet: publish, network, kernel, handle and total.
@@ -102,13 +97,9 @@ fn ours(effort: &Effort) -> Result<Vec<f64>, Failure> {
         &WINDOW.to_string(),
         &idle(2).to_string(),
     ])?;
-    let mut config = feed::subscribe(&groups, Some(publishing.recovery))?;
+    let mut config = feed::subscribe_flat_out(&groups, Some(publishing.recovery))?;
     config.core = cores()[1];
     config.idle = idle(2);
-    config.line_a.receive_buffer = RECEIVE_BUFFER;
-    if let Some(line_b) = &mut config.line_b {
-        line_b.receive_buffer = RECEIVE_BUFFER;
-    }
     let mut builder = SubscriberBuilder::new(config);
     let attached = builder.attach_inline(Check::default());
     let mut subscriber = builder.start()?;

@@ -1,13 +1,14 @@
 //! ZeroMQ PUB/SUB over TCP beside ours and beside bare sockets, on loopback, in turns.
 //!
-//! `cargo bench --manifest-path benches/peers/Cargo.toml --bench zmq`; with `--test` an instant.
+//! `cargo bench --manifest-path benches/peers/Cargo.toml --bench zmq`, with `latency` or
+//! `throughput` for one half; with `--test` an instant.
 
-use tickcast_benches::{Figure, is_instant};
+use tickcast_benches::{Figure, is_instant, run_parts, try_in_turns};
 use tickcast_net::clock;
 use tickcast_peers::{
-    Counted, Failure, Flow, Latency, Market, Progress, RATE_PER_SECOND, Received, bare_latency,
-    encode, in_turns, introduce, on_two_cores, our_latency, our_throughput, paced, print_flows,
-    print_latencies, quantiles, rates, spin,
+    Counted, Failure, Flow, Latency, OURS_FLAT_OUT, OURS_ONE_WAY, Progress, RATE_PER_SECOND,
+    Received, bare_latency, encode, introduce, market, on_two_cores, our_latency, our_throughput,
+    paced, print_flows, print_latencies, quantiles, rates, spin,
 };
 
 /// How much is measured.
@@ -37,17 +38,14 @@ fn main() -> Result<(), Failure> {
     introduce("zmq");
     let (major, minor, patch) = zmq::version();
     println!("libzmq {major}.{minor}.{patch}, one input-output thread");
-    let market = Market::new();
-    latency(effort, &market)?;
-    throughput(effort, &market)
+    run_parts(effort, &[("latency", latency), ("throughput", throughput)])
 }
 
-fn latency(effort: &Effort, market: &Market) -> Result<(), Failure> {
+fn latency(effort: &Effort) -> Result<(), Failure> {
     println!(
         "\none way from the intended send, 64-byte messages, one a packet, {RATE_PER_SECOND}/s, {} \
-         turns of {}\nours: multicast lines A and B, kernel stamps and checksums on, 136-byte \
-         packets; bare: one line, 64-byte datagrams;\nZeroMQ: PUB/SUB over TCP. Senders spin; \
-         receivers too, but where they are said to block",
+         turns of {}\n{OURS_ONE_WAY};\nZeroMQ: PUB/SUB over TCP. Senders spin; receivers too, but \
+         where they are said to block",
         effort.turns, effort.latency_messages
     );
     let ways = [
@@ -57,9 +55,10 @@ fn latency(effort: &Effort, market: &Market) -> Result<(), Failure> {
         "ZeroMQ, receiver blocking",
     ];
     let messages = effort.latency_messages;
-    let runs = in_turns(effort.turns, ways.len(), |way| match way {
+    let market = market();
+    let runs = try_in_turns(effort.turns, ways.len(), |way| match way {
         0 => bare_latency(messages),
-        1 => our_latency(market, messages),
+        1 => our_latency(&market, messages),
         2 => zmq_latency(messages, zmq::DONTWAIT),
         _ => zmq_latency(messages, 0),
     })?;
@@ -80,20 +79,21 @@ fn latency(effort: &Effort, market: &Market) -> Result<(), Failure> {
     Ok(())
 }
 
-fn throughput(effort: &Effort, market: &Market) -> Result<(), Failure> {
+fn throughput(effort: &Effort) -> Result<(), Failure> {
     println!(
         "\nas many 64-byte messages as go through, none lost, the number of each looked at, {} \
-         turns of {} (ours {})\nours: lines A and B, packets of 21 ticks, 1,416 bytes, segmented \
-         sends of at most 64 kB; one strategy, called by the\nreceive thread. ZeroMQ: batches as \
-         it makes them, no limit on what waits in its queues. Sent again: ticks",
+         turns of ours with {}, ZeroMQ\nwith {}\n{OURS_FLAT_OUT}\nZeroMQ: PUB/SUB over TCP, batches as \
+         it makes them, no limit on what waits in its queues, the subscriber spins. Sent\nagain: \
+         ticks",
         effort.turns,
-        effort.throughput_messages,
-        10 * effort.throughput_messages
+        10 * effort.throughput_messages,
+        effort.throughput_messages
     );
     let ways = ["ours", "ZeroMQ"];
     let messages = effort.throughput_messages;
-    let runs = in_turns(effort.turns, ways.len(), |way| match way {
-        0 => our_throughput(market, 10 * messages),
+    let market = market();
+    let runs = try_in_turns(effort.turns, ways.len(), |way| match way {
+        0 => our_throughput(&market, 10 * messages),
         _ => zmq_throughput(messages),
     })?;
     print_flows(&ways, &runs);

@@ -2,7 +2,6 @@
 //! each, our own way over loopback, and the bare socket's. Each bench puts other libraries beside
 //! ours, in turns: `README.md` says how.
 
-mod bare;
 mod latency;
 mod message;
 mod ours;
@@ -10,16 +9,13 @@ mod threads;
 mod throughput;
 
 use std::error::Error;
-use std::fs;
 use std::time::Duration;
 
-use tickcast_benches::{control, hiccups, is_instant, median};
-use tickcast_net::thread::available_cores;
+use tickcast_benches::{control, hiccups, is_instant, machine, median};
 
-pub use bare::bare_latency;
 pub use latency::{Latency, Received, paced, print_latencies, quantiles, spin};
 pub use message::{MESSAGE_BYTES, Message, RATE_PER_SECOND, encode};
-pub use ours::{Market, our_latency, our_throughput};
+pub use ours::{OURS_FLAT_OUT, OURS_ONE_WAY, bare_latency, market, our_latency, our_throughput};
 pub use threads::{Progress, on_two_cores};
 pub use throughput::{Counted, Flow, print_flows, rates};
 
@@ -29,9 +25,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// Says what is measured, where, and what the machine does to a thread that only looks at the
 /// clock.
 pub fn introduce(name: &str) {
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let cores = available_cores().len();
-    println!("{name}: {cores} cores, Linux {}", kernel.trim());
+    println!("{name}: {}", machine());
     if is_instant() {
         println!("an instant: shows that it runs, the figures say nothing and are left out");
     } else {
@@ -48,19 +42,4 @@ pub fn print_times(what: &str, ways: &[&str], runs: &[Vec<f64>]) {
     for (name, runs) in ways.iter().zip(runs) {
         println!("{name:<50}{:>8.2}  {}", median(runs), control(runs));
     }
-}
-
-/// Runs ways in turns and gives what each gave, one a turn.
-///
-/// # Errors
-/// The first failure of a run.
-pub fn in_turns<T>(
-    turns: usize,
-    ways: usize,
-    run: impl FnMut(usize) -> Result<T, Failure>,
-) -> Result<Vec<Vec<T>>, Failure> {
-    tickcast_benches::in_turns(turns, ways, run)
-        .into_iter()
-        .map(|runs| runs.into_iter().collect())
-        .collect()
 }

@@ -1,51 +1,77 @@
-//! Our own way: publisher, multicast on loopback, subscriber, and a strategy that the receive
-//! thread calls; as in `tickcast demo --inline --send-core 0 --receive-core 1`, with `--idle spin`
-//! where latency is measured.
+//! The floor and our own way, as the bench `loopback` has them: publisher, multicast on loopback,
+//! subscriber, and a strategy that the receive thread calls; both ends spin, on a core each.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tickcast_net::thread::available_cores;
-use tickcast_net::{Group, Idle, Interface, ReceiveConfig, SendConfig};
-use tickcast_publisher::{
-    FlowControl, Publisher, PublisherConfig, PublisherHandle, Source, SourceError, Speed, Summary,
-    Supply,
-};
-use tickcast_subscriber::{Account, Origin, Start, Strategy, SubscriberBuilder, SubscriberConfig};
-use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_benches::bare::{BareReceiver, BareSender, receive_paced, send_paced};
+use tickcast_benches::feed::{self, Repeated, WINDOW, await_end};
+use tickcast_publisher::{FlowControl, Publisher, Speed, Summary};
+use tickcast_subscriber::{Account, Origin, Strategy, SubscriberBuilder};
 use tickcast_wire::Tick;
 
-use crate::{Failure, Flow, Latency, RATE_PER_SECOND, Received};
+use crate::{Failure, Flow, Latency, RATE_PER_SECOND, Received, on_two_cores};
 
-/// How often it is looked whether a run is over.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Ticks of the market that is repeated.
+/// What the figures of [`bare_latency`] and [`our_latency`] are of.
+pub const OURS_ONE_WAY: &str = "bare: one line, datagrams of 136 bytes; ours: lines A and B both received, packets of one \
+     tick, 136 bytes, kernel\nstamps, checksums and sequence numbers of both checked, recovery server running";
+/// What the figures of [`our_throughput`] are of.
+pub const OURS_FLAT_OUT: &str = "ours: lines A and B both received, checksums and sequence numbers of both checked, latency \
+     recorded, recovery server\nrunning; packets of 21 ticks, 1,416 bytes, segmented sends of at most 64 kB, the publisher at most 262,144 ticks\n\
+     ahead, receive buffers 64 MB; one strategy, called by the receive thread, looks at the number of each tick";
+
+/// Ticks of the market that is repeated: 64 MB, more than caches hold.
 const MARKET_TICKS: usize = 1_000_000;
+
+/// One way over bare sockets, one line, datagrams as long as our packets with one tick.
+///
+/// # Errors
+/// When a socket cannot be opened.
+pub fn bare_latency(messages: u64) -> Result<Latency, Failure> {
+    let SocketAddr::V4(group) = feed::own_groups()[0] else {
+        return Err("a group of IPv4".into());
+    };
+    let mut receiver = BareReceiver::open(group)?;
+    let sender = BareSender::open(group, None)?;
+    let send = |_: &_| {
+        send_paced(&sender, RATE_PER_SECOND, messages);
+        Ok(messages)
+    };
+    let (sent, times) = on_two_cores(send, |progress| {
+        Ok(receive_paced(&mut receiver, || progress.is_all_sent()))
+    })?;
+    let lost = sent.saturating_sub(times.len());
+    Ok(Latency { times, lost })
+}
+
+/// Ticks in memory.
+#[must_use]
+pub fn market() -> Arc<[Tick]> {
+    tickcast_benches::market(MARKET_TICKS).into()
+}
 
 /// One way on lines A and B, kernel stamps on, from a tick's due time to the strategy's call.
 ///
 /// # Errors
-/// When a socket or thread fails, or a tick is lost.
-pub fn our_latency(market: &Market, ticks: u64) -> Result<Latency, Failure> {
+/// When a socket or thread fails, or a tick is lost or out of order.
+pub fn our_latency(market: &Arc<[Tick]>, ticks: u64) -> Result<Latency, Failure> {
     let speed = Speed::PerSecond(RATE_PER_SECOND);
     let run = run(market, ticks, speed, Timing(Received::new()?))?;
-    run.strategy.0.finish(run.summary.published)
+    run.strategy.0.finish(ticks)
 }
 
-/// As many ticks as go through on lines A and B, from memory to one strategy, in packets of 21.
+/// As many ticks as go through on lines A and B, from memory to one strategy, in full packets.
 ///
 /// # Errors
 /// When a socket or thread fails, or a tick is lost or out of order.
-pub fn our_throughput(market: &Market, ticks: u64) -> Result<Flow, Failure> {
+pub fn our_throughput(market: &Arc<[Tick]>, ticks: u64) -> Result<Flow, Failure> {
     let run = run(market, ticks, Speed::Max, Counting::default())?;
-    if run.strategy.out_of_order > 0 || run.account.lost > 0 {
-        let (lost, wrong) = (run.account.lost, run.strategy.out_of_order);
-        return Err(format!("ours: {lost} ticks lost, {wrong} out of order").into());
+    if run.strategy.out_of_order > 0 {
+        return Err(format!("ours: {} ticks out of order", run.strategy.out_of_order).into());
     }
     let ns = run.account.last_delivered - run.summary.first_sent_ns;
     Ok(Flow {
-        messages: run.account.delivered,
+        messages: ticks,
         sent_again: run.retransmitted,
         seconds: ns as f64 / 1e9,
     })
@@ -59,91 +85,47 @@ struct Run<S> {
     retransmitted: u64,
 }
 
+/// A run in which every tick is delivered.
 fn run<S: Strategy + 'static>(
-    market: &Market,
+    market: &Arc<[Tick]>,
     ticks: u64,
     speed: Speed,
     strategy: S,
 ) -> Result<Run<S>, Failure> {
-    let cores = available_cores();
-    let core = |index: usize| cores.get(index).copied().filter(|_| cores.len() > 1);
-    let publisher = publish(market.repeated(ticks), speed, core(0))?;
-    let mut builder = SubscriberBuilder::new(subscribe(&publisher, speed, core(1))?);
+    let (groups, [send_core, receive_core]) = (feed::own_groups(), feed::cores());
+    let (window, subscribe): (_, fn(&_, _) -> _) = match speed {
+        Speed::Max => (WINDOW, feed::subscribe_flat_out),
+        // The first tick waits for the subscriber, the others wait for nothing.
+        _ => (u64::MAX, feed::subscribe),
+    };
+    let mut config = feed::publish(&groups, speed)?;
+    config.idle = feed::idle(2);
+    config.send_core = send_core;
+    config.flow_control = Some(FlowControl {
+        window,
+        wait_for: 1,
+    });
+    let publisher = Publisher::start(config, Repeated::new(Arc::clone(market), ticks))?;
+    let mut config = subscribe(&groups, publisher.recovery_addr())?;
+    config.idle = feed::idle(2);
+    config.core = receive_core;
+    let mut builder = SubscriberBuilder::new(config);
     let attached = builder.attach_inline(strategy);
-    let mut subscriber = builder.start()?;
-    while !subscriber.has_ended() {
-        std::thread::sleep(LOOK_EVERY);
-        if subscriber.stats().counters.lost > 0 && publisher.is_finished() {
-            break;
-        }
-    }
+    let subscriber = builder.start()?;
+    await_end(&subscriber)?;
     publisher.stop();
     let summary = publisher.join()?;
     let mut stopped = subscriber.stop();
     let outcome = stopped.take(&attached).ok_or("the strategy is gone")?;
+    if outcome.account.lost > 0 || outcome.account.delivered != ticks {
+        return Err(format!("ours: not all of {ticks} delivered: {:?}", outcome.account).into());
+    }
     Ok(Run {
         strategy: outcome.strategy,
         account: outcome.account,
         summary,
         retransmitted: stopped.stats.counters.retransmitted,
     })
-}
-
-fn publish(
-    source: Repeated,
-    speed: Speed,
-    core: Option<usize>,
-) -> Result<PublisherHandle, Failure> {
-    let interface = Interface::loopback()?;
-    let [line_a, line_b] = groups()?.map(|group| SendConfig::new(group, interface.clone()));
-    let mut config = PublisherConfig::new(line_a);
-    config.line_b = Some(line_b);
-    config.speed = speed;
-    config.idle = idle(speed);
-    config.send_core = core;
-    // The first tick waits for the subscriber; only at full speed do the others.
-    let window = match speed {
-        Speed::Max => FlowControl::default().window,
-        _ => u64::MAX,
-    };
-    config.flow_control = Some(FlowControl {
-        window,
-        wait_for: 1,
-    });
-    Ok(Publisher::start(config, source)?)
-}
-
-fn subscribe(
-    publisher: &PublisherHandle,
-    speed: Speed,
-    core: Option<usize>,
-) -> Result<SubscriberConfig, Failure> {
-    let interface = Interface::loopback()?;
-    let [line_a, line_b] = groups()?.map(|group| ReceiveConfig::new(group, interface.clone()));
-    let mut config = SubscriberConfig::new(line_a);
-    config.line_b = Some(line_b);
-    config.recovery = publisher.recovery_addr();
-    config.arbiter.start = Start::Seq(1);
-    config.flow_control = true;
-    config.idle = idle(speed);
-    config.core = core;
-    Ok(config)
-}
-
-/// Both ends spin where latency counts. At full speed they yield where there are two cores only, as
-/// they do by default: the server, which takes every tick for the store, needs a core too.
-fn idle(speed: Speed) -> Idle {
-    match speed {
-        Speed::Max => Idle::default_for(available_cores().len(), 2),
-        _ => Idle::Spin,
-    }
-}
-
-/// Groups of this process's own, so that two runs at once do not meet.
-fn groups() -> Result<[Group; 2], Failure> {
-    let [_, b, c, d] = std::process::id().to_be_bytes();
-    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
-    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
 }
 
 /// Notes when each tick is there.
@@ -166,55 +148,5 @@ impl Strategy for Counting {
     fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
         self.out_of_order += u64::from(tick.seq() != self.last + 1);
         self.last = tick.seq();
-    }
-}
-
-/// Ticks in memory.
-#[derive(Clone, Debug)]
-pub struct Market(Arc<[Tick]>);
-
-impl Market {
-    /// A synthetic market.
-    #[must_use]
-    pub fn new() -> Market {
-        let market = Synthetic::new(SyntheticConfig::default());
-        Market(market.take(MARKET_TICKS).collect())
-    }
-
-    /// So many ticks: the market again and again.
-    fn repeated(&self, ticks: u64) -> Repeated {
-        Repeated {
-            market: Arc::clone(&self.0),
-            at: 0,
-            left: ticks,
-        }
-    }
-}
-
-impl Default for Market {
-    fn default() -> Market {
-        Market::new()
-    }
-}
-
-struct Repeated {
-    market: Arc<[Tick]>,
-    at: usize,
-    left: u64,
-}
-
-impl Source for Repeated {
-    fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
-        let rest = &self.market[self.at..];
-        let most = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
-        Ok(match &rest[..most] {
-            [] => Supply::End,
-            ticks => Supply::Ticks(ticks),
-        })
-    }
-
-    fn take(&mut self, count: usize) {
-        self.left -= count as u64;
-        self.at = (self.at + count) % self.market.len();
     }
 }

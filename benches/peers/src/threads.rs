@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use tickcast_benches::feed::cores;
 use tickcast_net::clock;
-use tickcast_net::thread::{available_cores, pin_current};
+use tickcast_net::thread::pin_current;
 
 use crate::Failure;
 
@@ -24,6 +25,12 @@ impl Progress {
     /// Says that so many messages were sent, and no more will be.
     pub fn sent_all(&self, messages: u64) {
         self.sent.store(messages, Ordering::Release);
+    }
+
+    /// Whether the sender has sent all that it will.
+    #[must_use]
+    pub fn is_all_sent(&self) -> bool {
+        self.sent.load(Ordering::Acquire) != SENDING
     }
 
     /// Whether the receiver has all it will take: for a sender whose library must be kept going
@@ -71,13 +78,8 @@ pub fn on_two_cores<T: Send>(
     send: impl FnOnce(&Progress) -> Result<u64, Failure> + Send,
     receive: impl FnOnce(&Progress) -> Result<T, Failure> + Send,
 ) -> Result<(u64, T), Failure> {
-    let cores = available_cores();
-    let pin = |index: usize| -> Result<(), Failure> {
-        match cores.get(index) {
-            Some(&core) if cores.len() > 1 => Ok(pin_current(core)?),
-            _ => Ok(()),
-        }
-    };
+    let pin =
+        |index: usize| -> Result<(), Failure> { Ok(cores()[index].map_or(Ok(()), pin_current)?) };
     let progress = Progress {
         sent: AtomicU64::new(SENDING),
         received_all: AtomicBool::new(false),

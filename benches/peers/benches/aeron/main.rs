@@ -6,10 +6,12 @@
 mod node;
 mod ways;
 
-use tickcast_benches::{Bound, Figure, is_instant};
+use std::fs;
+
+use tickcast_benches::{Bound, Figure, is_instant, run_parts, try_in_turns};
 use tickcast_peers::{
-    Failure, Latency, Market, RATE_PER_SECOND, bare_latency, in_turns, introduce, our_latency,
-    our_throughput, print_flows, print_latencies, quantiles, rates,
+    Failure, Latency, OURS_FLAT_OUT, OURS_ONE_WAY, RATE_PER_SECOND, bare_latency, introduce,
+    market, our_latency, our_throughput, print_flows, print_latencies, quantiles, rates,
 };
 
 use node::PACKETS_PER_CALL;
@@ -19,7 +21,7 @@ use ways::{Setup, aeron_latency, aeron_throughput};
 struct Effort {
     turns: usize,
     latency_messages: u64,
-    /// Of Aeron; of ours ten times as many.
+    /// At the smallest MTU; of ours ten times as many.
     throughput_messages: u64,
 }
 
@@ -34,30 +36,22 @@ const INSTANT: Effort = Effort {
     throughput_messages: 10_000,
 };
 
-/// The MTUs at which Aeron is to carry what it can. The largest that it takes is the last.
-const MTUS: [usize; 3] = [1_408, 8_192, 65_504];
+/// The MTUs at which Aeron is to carry what it can, how many times as many messages it is given there,
+/// so that no run is over at once, and how many times as many ours is to carry. The largest MTU that
+/// Aeron takes is the last.
+const MTUS: [(usize, u64, f64); 3] = [(1_408, 1, 10.0), (8_192, 4, 1.0), (65_504, 10, 1.0)];
 
 fn main() -> Result<(), Failure> {
     let effort = if is_instant() { &INSTANT } else { &FULL };
     introduce("aeron");
-    let is_asked_for = |name: &str| std::env::args().any(|argument| argument == name);
-    let [latency_only, throughput_only] = ["latency", "throughput"].map(is_asked_for);
-    let market = Market::new();
-    if !throughput_only {
-        latency(effort, &market)?;
-    }
-    if !latency_only {
-        throughput(effort, &market)?;
-    }
-    Ok(())
+    run_parts(effort, &[("latency", latency), ("throughput", throughput)])
 }
 
-fn latency(effort: &Effort, market: &Market) -> Result<(), Failure> {
+fn latency(effort: &Effort) -> Result<(), Failure> {
     println!(
         "\none way from the intended send, 64-byte messages, one a packet, {RATE_PER_SECOND}/s, {} \
-         turns of {}\nours: lines A and B, kernel stamps and checksums on, 136-byte packets; bare: \
-         one line, 64-byte datagrams; Aeron: one\nline, 96-byte frames. All spin, sender and \
-         receiver on a core each; but with the shared driver, whose thread is the\nthird on two \
+         turns of {}\n{OURS_ONE_WAY};\nAeron: one line, frames of 96 bytes. All spin, sender and \
+         receiver on a core each; but with the shared driver, whose\nthread is the third on two \
          cores, everybody yields",
         effort.turns, effort.latency_messages
     );
@@ -68,9 +62,10 @@ fn latency(effort: &Effort, market: &Market) -> Result<(), Failure> {
         "Aeron, shared driver, yielding",
     ];
     let messages = effort.latency_messages;
-    let runs = in_turns(effort.turns, ways.len(), |way| match way {
+    let market = market();
+    let runs = try_in_turns(effort.turns, ways.len(), |way| match way {
         0 => bare_latency(messages),
-        1 => our_latency(market, messages),
+        1 => our_latency(&market, messages),
         2 => aeron_latency(messages, false),
         _ => aeron_latency(messages, true),
     })?;
@@ -100,20 +95,21 @@ fn latency(effort: &Effort, market: &Market) -> Result<(), Failure> {
     Ok(())
 }
 
-fn throughput(effort: &Effort, market: &Market) -> Result<(), Failure> {
+fn throughput(effort: &Effort) -> Result<(), Failure> {
     let Setup { window, socket, .. } = Setup::throughput(0);
     println!(
         "\nas many 64-byte messages as go through, none lost, the number of each looked at, {} \
-         turns of {} (ours {})\nours: lines A and B, packets of 21 ticks, 1,416 bytes, segmented \
-         sends of at most 64 kB; one strategy, called by the\nreceive thread. Aeron: one line, \
-         invoker, a driver in each thread, at most {PACKETS_PER_CALL} packets a system call, \
-         window {} kB,\nsocket buffers {} kB. Sent again: of ours ticks, of Aeron requests for \
-         what was lost",
+         turns of ours with {}, Aeron\nwith {} at MTU 1,408, 4 times as many at 8,192, 10 times at \
+         65,504\n{OURS_FLAT_OUT}\nAeron: one line, invoker, a driver in each thread, at most \
+         {PACKETS_PER_CALL} packets a system call, window {} kB, socket buffers {} kB\n\
+         (net.core.rmem_max {} kB, wmem_max {} kB). Sent again: of ours ticks, of Aeron requests for what was lost",
         effort.turns,
-        effort.throughput_messages,
         10 * effort.throughput_messages,
+        effort.throughput_messages,
         window >> 10,
         socket >> 10,
+        most("rmem_max")? >> 10,
+        most("wmem_max")? >> 10,
     );
     let ways = [
         "ours",
@@ -122,24 +118,34 @@ fn throughput(effort: &Effort, market: &Market) -> Result<(), Failure> {
         "Aeron, MTU 65,504",
     ];
     let messages = effort.throughput_messages;
-    let runs = in_turns(effort.turns, ways.len(), |way| match way {
-        0 => our_throughput(market, 10 * messages),
-        way => aeron_throughput(messages, Setup::throughput(MTUS[way - 1])),
+    let market = market();
+    let runs = try_in_turns(effort.turns, ways.len(), |way| match way {
+        0 => our_throughput(&market, 10 * messages),
+        way => {
+            let (mtu, times, _) = MTUS[way - 1];
+            aeron_throughput(times * messages, Setup::throughput(mtu))
+        }
     })?;
     print_flows(&ways, &runs);
     if is_instant() {
         return Ok(());
     }
     let ours = rates(&runs[0]);
-    for (way, least) in [(1, 10.0), (2, 1.0), (3, 1.0)] {
+    for ((name, theirs), (_, _, least)) in ways.iter().zip(&runs).skip(1).zip(MTUS) {
         Figure {
             what: "64-byte messages, none lost",
             ours: &ours,
             unit: "M/s",
-            against: Some((ways[way], &rates(&runs[way]))),
+            against: Some((name, &rates(theirs))),
             bound: Some(Bound::RatioAtLeast(least)),
         }
         .print();
     }
     Ok(())
+}
+
+/// The largest socket buffer that Aeron can get, bytes.
+fn most(name: &str) -> Result<usize, Failure> {
+    let text = fs::read_to_string(format!("/proc/sys/net/core/{name}"))?;
+    Ok(text.trim().parse()?)
 }

@@ -12,8 +12,8 @@ mod packets;
 
 use std::time::Instant;
 
-use tickcast_benches::{Bound, Figure, is_instant};
-use tickcast_peers::{Failure, in_turns, introduce, print_times};
+use tickcast_benches::{Bound, Figure, is_instant, try_in_turns};
+use tickcast_peers::{Failure, introduce, print_times};
 
 use decoders::{Decoded, itch5, itchy, ours, walk};
 use messages::shuffled;
@@ -40,7 +40,7 @@ fn main() -> Result<(), Failure> {
         ("itchy", itchy),
     ];
     let expected = ours(&file.bytes)?;
-    let runs = in_turns(turns, ways.len(), |way| {
+    let runs = try_in_turns(turns, ways.len(), |way| -> Result<f64, Failure> {
         let (name, decode) = ways[way];
         let start = Instant::now();
         let decoded = decode(std::hint::black_box(&file.bytes))?;

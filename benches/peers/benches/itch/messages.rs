@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+use tickcast_benches::orders::Numbers;
 use tickcast_peers::Failure;
 
 /// A capture of the opening of a day, in the folder that `TICKCAST_DATA` names.
@@ -29,7 +30,7 @@ pub struct File {
 
 /// So many messages: those of the capture again and again, or made ones, all in one random order.
 pub fn shuffled(count: usize) -> Result<File, Failure> {
-    let mut random = Random(11);
+    let mut random = Numbers(11);
     let (kinds, origin) = match env::var_os("TICKCAST_DATA") {
         Some(folder) => {
             let capture = fs::read(Path::new(&folder).join(CAPTURE))?;
@@ -60,7 +61,7 @@ fn frames(mut file: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 /// A thousand messages with random fields.
-fn made(random: &mut Random) -> Vec<Vec<u8>> {
+fn made(random: &mut Numbers) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     for (kind, length, share) in MADE {
         for _ in 0..10 * share {
@@ -79,16 +80,4 @@ fn made(random: &mut Random) -> Vec<Vec<u8>> {
         }
     }
     frames
-}
-
-/// A small generator of numbers (splitmix64), so that every run has the same order.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
 }

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use ::moldudp::Packet;
-use tickcast_benches::{Figure, is_instant};
-use tickcast_peers::{Failure, in_turns};
+use tickcast_benches::{Figure, is_instant, try_in_turns};
+use tickcast_peers::Failure;
 use tickcast_tickfile::ItchMessages;
 
 const HEADER_BYTES: usize = 20;
@@ -20,7 +20,7 @@ pub fn measure(messages: &[u8], turns: usize) -> Result<(), Failure> {
         |packet| Packet::new(packet).iter().count(),
     ];
     let count: usize = packets.iter().map(|packet| walks[0](packet)).sum();
-    let runs = in_turns(turns, walks.len(), |way| {
+    let runs = try_in_turns(turns, walks.len(), |way| -> Result<f64, Failure> {
         let start = Instant::now();
         let found: usize = packets
             .iter()

@@ -5,11 +5,11 @@
 mod kinds;
 mod runs;
 
-use tickcast_benches::{Bound, Figure, is_instant, ratio};
-use tickcast_peers::{Failure, in_turns, introduce, print_times};
+use tickcast_benches::{Bound, Figure, cache_line_hops, is_instant, ratio, try_in_turns};
+use tickcast_peers::{Failure, introduce, print_times};
 
 use kinds::{CAPACITY, LINES_PER_PACKET, READ_LINES};
-use runs::{Way, cache_line_hop, disruptor_producer, hop, our_producer, stream};
+use runs::{Way, disruptor_producer, hop, our_producer, stream};
 
 /// How much is measured.
 struct Effort {
@@ -48,7 +48,9 @@ fn main() -> Result<(), Failure> {
 fn hops(effort: &Effort) -> Result<(), Failure> {
     let ways: [(&str, Run); 5] = [
         ("ours", |effort| hop(kinds::tickcast, effort.hops)),
-        ("cache line", |effort| cache_line_hop(effort.hops)),
+        ("cache line", |effort| {
+            Ok(cache_line_hops(effort.hops).as_nanos() as f64 / effort.hops as f64)
+        }),
         ("rtrb", |effort| hop(kinds::rtrb, effort.hops)),
         ("disruptor", |effort| hop(kinds::disruptor, effort.hops)),
         ("ArrayQueue", |effort| hop(kinds::array_queue, effort.hops)),
@@ -151,7 +153,7 @@ fn producers(effort: &Effort) -> Result<(), Failure> {
 
 /// Runs the ways in turns and prints what each took.
 fn measure(what: &str, effort: &Effort, ways: &[(&str, Run)]) -> Result<Vec<Vec<f64>>, Failure> {
-    let runs = in_turns(effort.turns, ways.len(), |way| (ways[way].1)(effort))?;
+    let runs = try_in_turns(effort.turns, ways.len(), |way| (ways[way].1)(effort))?;
     print_times(
         what,
         &ways.iter().map(|way| way.0).collect::<Vec<_>>(),

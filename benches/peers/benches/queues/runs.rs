@@ -1,51 +1,32 @@
 //! One run of one queue: a hop, a stream, what the producer alone pays.
 
 use std::hint;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crossbeam_utils::CachePadded;
 use disruptor::{BusySpin, Producer as _, build_single_producer};
 use tickcast_peers::{Failure, on_two_cores};
 use tickcast_queue::{Line, Reader, ring};
 
 use crate::kinds::{CAPACITY, LINES_PER_PACKET, Packet, READ_LINES, Receiver, Sender};
 
-/// One way of a ping-pong on one cache line each way: the floor. ns a hop.
-pub fn cache_line_hop(hops: u64) -> Result<f64, Failure> {
-    let [there, back] = [0, 0].map(|zero| CachePadded::new(AtomicU64::new(zero)));
-    let trips = hops / 2;
-    timed(
-        trips,
-        |trip| {
-            there.store(trip, Ordering::Release);
-            while back.load(Ordering::Acquire) != trip {
-                hint::spin_loop();
-            }
-        },
-        |trip| {
-            while there.load(Ordering::Acquire) != trip {
-                hint::spin_loop();
-            }
-            back.store(trip, Ordering::Release);
-        },
-    )
-}
-
 /// One way of a ping-pong, ns a hop: a line there, its copy back.
 pub fn hop<S: Sender, R: Receiver>(ends: fn() -> (S, R), hops: u64) -> Result<f64, Failure> {
     let ((mut there, mut from_there), (mut back, mut from_back)) = (ends(), ends());
-    timed(
-        hops / 2,
-        move |trip| {
+    let near = move || {
+        for trip in 1..=hops / 2 {
             assert!(there.send(&[trip; 8]), "a ping-pong never fills a queue");
             assert_eq!(next(&mut from_back)[6], trip);
-        },
-        move |_| {
+        }
+    };
+    let far = move || {
+        for _ in 0..hops / 2 {
             let line = next(&mut from_there);
             assert!(back.send(&line), "a ping-pong never fills a queue");
-        },
-    )
+        }
+    };
+    let took = tickcast_benches::on_two_cores(near, far);
+    Ok(took.as_nanos() as f64 / hops as f64)
 }
 
 fn next(receiver: &mut impl Receiver) -> Line {
@@ -54,24 +35,6 @@ fn next(receiver: &mut impl Receiver) -> Line {
         hint::spin_loop();
     }
     came
-}
-
-/// Runs so many trips of both ends on a core each; gives half the time of a trip, ns.
-fn timed(
-    trips: u64,
-    mut near: impl FnMut(u64) + Send,
-    mut far: impl FnMut(u64) + Send,
-) -> Result<f64, Failure> {
-    let send = |_: &_| {
-        (1..=trips).for_each(&mut far);
-        Ok(trips)
-    };
-    let (_, ns) = on_two_cores(send, |_| {
-        let start = Instant::now();
-        (1..=trips).for_each(&mut near);
-        Ok(start.elapsed().as_nanos())
-    })?;
-    Ok(ns as f64 / (2 * trips) as f64)
 }
 
 /// How lines go in.

@@ -1,18 +1,44 @@
 //! A feed over loopback, for the benches that publish and subscribe.
 
-#![allow(dead_code, reason = "every bench uses its own part")]
-
+use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
-use tickcast_net::{Group, Interface, InterfaceError, ReceiveConfig, SendConfig};
+use tickcast_net::thread::available_cores;
+use tickcast_net::{Group, Idle, Interface, InterfaceError, ReceiveConfig, SendConfig};
 use tickcast_publisher::{PublisherConfig, Source, SourceError, Speed, Supply};
-use tickcast_subscriber::{Start, SubscriberConfig};
+use tickcast_subscriber::{Start, Subscriber, SubscriberConfig};
 use tickcast_wire::Tick;
+
+use crate::last_cores;
+
+/// How far a publisher that sends all it can may be ahead of the strategy, in ticks: on two cores the
+/// threads that tell it how far that is wait for milliseconds for one of them.
+pub const WINDOW: u64 = 262_144;
+/// The receive buffer of a line of such a feed.
+const RECEIVE_BUFFER: usize = 64 << 20;
+/// How long the end of a session may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// The cores of the sending and of the receiving thread; none when there are not two.
+#[must_use]
+pub fn cores() -> [Option<usize>; 2] {
+    last_cores::<2>().map_or([None; 2], |cores| cores.map(Some))
+}
+
+/// How threads wait when so many of them have something to do all the time.
+#[must_use]
+pub fn idle(busy_threads: usize) -> Idle {
+    Idle::default_for(available_cores().len() + 1, busy_threads)
+}
 
 /// Ticks in memory, again and again: a run of any length without the memory for it.
 #[derive(Debug)]
 pub struct Repeated {
-    ticks: Vec<Tick>,
+    ticks: Arc<[Tick]>,
     at: usize,
     left: u64,
 }
@@ -20,9 +46,9 @@ pub struct Repeated {
 impl Repeated {
     /// `count` ticks in all; [`u64::MAX`] for a source that does not end.
     #[must_use]
-    pub fn new(ticks: Vec<Tick>, count: u64) -> Repeated {
+    pub fn new(ticks: impl Into<Arc<[Tick]>>, count: u64) -> Repeated {
         Repeated {
-            ticks,
+            ticks: ticks.into(),
             at: 0,
             left: count,
         }
@@ -99,6 +125,40 @@ pub fn subscribe(
     config.flow_control = recovery.is_some();
     config.arbiter.start = Start::Seq(1);
     Ok(config)
+}
+
+/// The same, with room in the receive buffers for all that a publisher is ahead.
+///
+/// # Errors
+/// There is no loopback interface.
+///
+/// # Panics
+/// When a group is no multicast group.
+pub fn subscribe_flat_out(
+    groups: &[SocketAddr],
+    recovery: Option<SocketAddr>,
+) -> Result<SubscriberConfig, InterfaceError> {
+    let mut config = subscribe(groups, recovery)?;
+    config.line_a.receive_buffer = RECEIVE_BUFFER;
+    if let Some(line_b) = &mut config.line_b {
+        line_b.receive_buffer = RECEIVE_BUFFER;
+    }
+    Ok(config)
+}
+
+/// Waits for the end of the session.
+///
+/// # Errors
+/// It does not come.
+pub fn await_end(subscriber: &Subscriber) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let looks = PATIENCE.as_millis() / LOOK_EVERY.as_millis();
+    for _ in 0..looks {
+        if subscriber.has_ended() {
+            return Ok(());
+        }
+        sleep(LOOK_EVERY);
+    }
+    Err("the end of the session did not arrive".into())
 }
 
 fn group(address: SocketAddr) -> Group {
