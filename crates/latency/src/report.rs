@@ -176,26 +176,33 @@ impl Row {
     }
 }
 
-/// A time with three significant digits, in the largest unit that leaves it at least 1.
+/// A time with three significant digits, in the largest unit that leaves it at least 1: `8.28 µs`.
 #[must_use]
 pub fn duration(ns: u64) -> String {
-    let (unit, name) = match ns {
-        0..1_000 => return format!("{ns} ns"),
-        1_000..1_000_000 => (1_000, "µs"),
-        1_000_000..1_000_000_000 => (1_000_000, "ms"),
-        _ => (1_000_000_000, "s"),
+    let ns = ns as f64;
+    let (value, unit) = match ns {
+        ..999.5 => return format!("{ns} ns"),
+        ..999_500.0 => (ns / 1e3, "µs"),
+        ..999_500_000.0 => (ns / 1e6, "ms"),
+        _ => (ns / 1e9, "s"),
     };
-    let whole = ns / unit;
-    let thousandths = ns % unit * 1_000 / unit;
-    match whole {
-        0..10 => format!("{whole}.{:02} {name}", thousandths / 10),
-        10..100 => format!("{whole}.{} {name}", thousandths / 100),
-        _ => format!("{whole} {name}"),
-    }
+    format!("{} {unit}", three_digits(value))
 }
 
-/// A count with a comma before every three digits.
-pub(crate) fn grouped(count: u64) -> String {
+/// A value of at least 1 with three significant digits, more only before the point: `8.28`, `1234`.
+#[must_use]
+pub fn three_digits(value: f64) -> String {
+    let decimals = match value {
+        ..9.995 => 2,
+        ..99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$}")
+}
+
+/// A count with a comma before every three digits: `1,234,567`.
+#[must_use]
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -214,15 +221,16 @@ mod tests {
     #[test]
     fn times_have_three_digits() {
         let shown = [
-            0, 999, 1_000, 9_999, 10_000, 99_999, 123_456, 999_999, 1_234_567,
+            0, 999, 1_000, 8_285, 9_994, 9_996, 99_940, 99_960, 123_456, 999_600, 1_234_567,
         ]
         .map(duration);
         let expected = [
-            "0 ns", "999 ns", "1.00 µs", "9.99 µs", "10.0 µs", "99.9 µs", "123 µs", "999 µs",
-            "1.23 ms",
+            "0 ns", "999 ns", "1.00 µs", "8.29 µs", "9.99 µs", "10.0 µs", "99.9 µs", "100 µs",
+            "123 µs", "1.00 ms", "1.23 ms",
         ];
         assert_eq!(shown, expected);
         assert_eq!(duration(60_000_000_000), "60.0 s");
+        assert_eq!(duration(3_600_000_000_000), "3600 s");
     }
 
     #[test]

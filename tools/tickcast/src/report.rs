@@ -190,7 +190,7 @@ fn views(run: &Run) -> Vec<Curve<'_>> {
                 share => format!(
                     "{}, {} left out",
                     page::view_name(&view.name),
-                    units::share(share)
+                    show::share(share)
                 ),
             },
             class: if view.name == "floor" {

@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
+use tickcast_latency::three_digits;
 use tickcast_net::BufferSize;
 use tickcast_subscriber::Alarm;
 use tickcast_wire::{NANOS_PER_UNIT, UNDEFINED_PRICE};
@@ -51,17 +52,7 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Re
 }
 
 /// `1234567` as `1,234,567`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use tickcast_latency::grouped as count;
 
 /// What there is, or a dash.
 pub fn or_dash<T: ToString>(value: &Option<T>) -> String {
@@ -120,6 +111,16 @@ pub fn duration(ns: Option<u64>) -> String {
     ns.map_or_else(|| "-".into(), tickcast_latency::duration)
 }
 
+/// A share from 0 to 1 in per cent: three digits, at most two of them decimals. What is not nothing is
+/// not shown as nothing.
+pub fn share(share: f64) -> String {
+    match share * 100.0 {
+        0.0 => "0 %".into(),
+        ..0.01 => "<0.01 %".into(),
+        percent => format!("{} %", three_digits(percent)),
+    }
+}
+
 /// A time in ns since the Unix epoch, in UTC. Times within the first day are those of venues that
 /// count from midnight, and shown so.
 pub fn time(nanos: u64) -> String {
@@ -167,6 +168,20 @@ mod tests {
             assert_eq!(count(number), text);
         }
         assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn a_small_share_is_not_nothing() {
+        for (part, text) in [
+            (0.0, "0 %"),
+            (0.000_01, "<0.01 %"),
+            (0.003_1, "0.31 %"),
+            (0.012_3, "1.23 %"),
+            (0.42, "42.0 %"),
+            (1.0, "100 %"),
+        ] {
+            assert_eq!(share(part), text);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::statistics::{Effect, FEWEST_TURNS, effect};
-use crate::show::BOLD;
+use crate::show::{self, BOLD};
 
 /// The percentiles of `total` that are compared.
 pub(super) const PERCENTS: [f64; 3] = [50.0, 90.0, 99.0];
@@ -104,16 +104,16 @@ impl Compared {
             (1.0 - effect.ratio, "less")
         };
         Some(format!(
-            "at p{} B takes {:.1} % {direction} than A",
+            "at p{} B takes {} {direction} than A",
             self.percent,
-            share * 100.0
+            show::share(share)
         ))
     }
 
     /// How large a difference would have been found.
     fn detectable(&self) -> Option<String> {
         let share = self.effect?.detectable();
-        Some(format!("{:.1} % at p{}", share * 100.0, self.percent))
+        Some(format!("{} at p{}", show::share(share), self.percent))
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn print(out: &mut dyn Write, report: &Report) -> io::Result<()> {
                 "{:>9.3}   {:<18}±{:<9}{}",
                 effect.ratio,
                 format!("{:.3} to {:.3}", effect.interval[0], effect.interval[1]),
-                format!("{:.2} %", effect.spread * 100.0),
+                show::share(effect.spread),
                 if effect.differs { "differs" } else { "" }
             )?,
             None => writeln!(out, "{:>9}   {:<18}-", "-", "-")?,

@@ -115,8 +115,8 @@ fn views(out: &mut dyn Write, views: &[View]) -> io::Result<()> {
         if view.left_out > 0.0 {
             writeln!(
                 out,
-                "  {:.2} % of the samples left out",
-                view.left_out * 100.0
+                "  {} of the samples left out",
+                show::share(view.left_out)
             )?;
         }
         if view.ratios.is_empty() {
@@ -156,10 +156,10 @@ fn platform(out: &mut dyn Write, run: &Run) -> io::Result<()> {
         };
         writeln!(
             out,
-            "  {} on {core}: {} stalls, {:.2} % of the time, p50 {}, p99 {}, max {}",
+            "  {} on {core}: {} stalls, {} of the time, p50 {}, p99 {}, max {}",
             hiccup.thread,
             show::count(hiccup.stalls.samples),
-            hiccup.share * 100.0,
+            show::share(hiccup.share),
             percentile(50.0),
             percentile(99.0),
             show::duration(hiccup.stalls.max_ns)

@@ -13,13 +13,13 @@ const $ = (id) => document.getElementById(id);
 const count = (n) => Math.round(n).toLocaleString("en-US");
 
 function digits(value) {
-  return value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0);
+  return value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0);
 }
 
 function scaled(value, units) {
   if (value === null) return "-";
   let at = 0;
-  while (value >= 1000 && at < units.length - 1) {
+  while (value >= 999.5 && at < units.length - 1) {
     value /= 1000;
     at += 1;
   }
@@ -33,7 +33,7 @@ function percent(share) {
   if (share === null) return "-";
   const value = share * 100;
   if (value === 0) return "0 %";
-  return value < 0.01 ? "<0.01 %" : `${value < 10 ? value.toFixed(2) : value.toFixed(1)} %`;
+  return value < 0.01 ? "<0.01 %" : `${digits(value)} %`;
 }
 
 function clock(seconds) {

@@ -8,9 +8,8 @@ use tickcast_latency::{Row as Figures, Stage};
 
 use super::theme::Theme;
 use crate::live::snapshot::{Line as FeedLine, RecoveryState, Snapshot, StageLatency};
-use crate::live::words::{bytes, per_second, percent};
-use crate::show::count;
-use crate::show::duration;
+use crate::live::words::{bytes, per_second};
+use crate::show::{count, duration, share};
 
 /// A text and how it looks.
 pub(super) type Cell = (String, Style);
@@ -51,7 +50,7 @@ pub(super) fn lines(snapshot: &Snapshot, theme: Theme, width: u16) -> Vec<Line<'
         Column {
             name: "first",
             width: 8,
-            cell: |line, _| plain(line.first_share.map_or_else(|| "-".into(), percent)),
+            cell: |line, _| plain(line.first_share.map_or_else(|| "-".into(), share)),
         },
         Column {
             name: "lead",
@@ -63,7 +62,7 @@ pub(super) fn lines(snapshot: &Snapshot, theme: Theme, width: u16) -> Vec<Line<'
             width: 8,
             cell: |line, theme| {
                 (
-                    line.missing_share.map_or_else(|| "-".into(), percent),
+                    line.missing_share.map_or_else(|| "-".into(), share),
                     theme.unless_zero(line.missing),
                 )
             },
@@ -165,7 +164,7 @@ pub(super) fn stream(snapshot: &Snapshot, theme: Theme, width: u16) -> Vec<Line<
             vec![plain(format!(
                 "{} {} full: {} of {} lines wait",
                 queue.reader,
-                percent(queue.fill),
+                share(queue.fill),
                 count(queue.waiting),
                 count(queue.capacity)
             ))],
@@ -358,10 +357,7 @@ pub(super) fn instruments(snapshot: &Snapshot, theme: Theme, width: u16) -> Vec<
     let columns = usize::from(width / INSTRUMENT).max(1);
     let rows = snapshot.instruments.chunks(columns).map(|busy| {
         let cells = busy.iter().map(|instrument| {
-            let (rate, share) = (
-                per_second(instrument.ticks_per_s),
-                percent(instrument.share),
-            );
+            let (rate, share) = (per_second(instrument.ticks_per_s), share(instrument.share));
             Span::raw(format!("{:<10} {rate:>8}/s {share:>7} ", instrument.name))
         });
         Line::from(cells.collect::<Vec<_>>())

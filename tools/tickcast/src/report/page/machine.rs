@@ -96,7 +96,7 @@ fn stalls(meter: &Hiccup) -> Markup {
             th scope="row" { (meter.thread) }
             td { (meter.core.map_or_else(|| "any".into(), |core| core.to_string())) }
             td { (show::count(meter.stalls.samples)) }
-            td { (units::share(meter.share)) }
+            td { (show::share(meter.share)) }
             @for percent in [50.0, 99.0, 99.9] {
                 td { (time(percentile(percent).map(|ns| ns as f64))) }
             }

@@ -166,7 +166,7 @@ fn view_rows(view: &View, percents: &[f64]) -> Markup {
     html! {
         tr {
             th scope="row" { (view_name(&view.name)) }
-            td { (left_out.map_or_else(|| "–".into(), units::share)) }
+            td { (left_out.map_or_else(|| "–".into(), show::share)) }
             (cells(&view.figures, None, percents))
         }
         @if !view.ratios.is_empty() {
