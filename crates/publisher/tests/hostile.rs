@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
+use support::watchdog::{wait_for, wait_until};
 use support::{CHANNEL, Client, SESSION, ThenSilence, config, line, recovery, ticks};
 use tickcast_publisher::{ClientLimits, Counter, Publisher, PublisherHandle, RecoveryConfig};
 use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind, TICK_BYTES};
@@ -56,10 +57,11 @@ fn rejection(client: &mut Client) -> Reply {
     Reply::read_from_bytes(&reply).unwrap()
 }
 
-fn wait_for(publisher: &PublisherHandle, counter: Counter, least: u64) {
-    while publisher.counters().get(counter) < least {
-        thread::sleep(Duration::from_millis(1));
-    }
+/// Waits until the server has noticed that no more clients than these are left.
+fn wait_for_clients(publisher: &PublisherHandle, left: u64) {
+    wait_until(&format!("{left} clients to be left"), || {
+        publisher.counters().get(Counter::Clients) <= left
+    });
 }
 
 /// A client that is served as if it were alone.
@@ -80,9 +82,7 @@ fn garbage_is_answered_malformed_and_closed() {
         assert_eq!(publisher.counters().get(Counter::Malformed), round);
         assert_served(&mut good);
     }
-    while publisher.counters().get(Counter::Clients) > 1 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_clients(&publisher, 1);
 }
 
 #[test]
@@ -160,9 +160,7 @@ fn one_client_too_many_is_told_to_come_later() {
 
     let [leaving, mut staying] = good;
     drop(leaving);
-    while publisher.counters().get(Counter::Clients) > 1 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_clients(&publisher, 1);
     assert_served(&mut connect(&publisher));
     assert_served(&mut staying);
 }
@@ -215,9 +213,7 @@ fn one_host_cannot_take_all_places() {
     assert_eq!(status, Some(ReplyStatus::Busy));
     assert_eq!(publisher.counters().get(Counter::RefusedClients), 0);
     drop(hostile);
-    while publisher.counters().get(Counter::Clients) > 0 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_clients(&publisher, 0);
     assert_served(&mut connect_from(66, &publisher));
 }
 

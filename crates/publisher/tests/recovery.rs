@@ -3,8 +3,8 @@
 mod support;
 
 use std::thread;
-use std::time::Duration;
 
+use support::watchdog::{wait_for, wait_until_published};
 use support::{Client, SESSION, ThenSilence, assert_published, config, line, recovery, ticks};
 use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{Image, ResponderLimits};
@@ -22,12 +22,6 @@ fn publisher(original: &[Tick], group: [u8; 4], limits: ResponderLimits) -> Publ
     let publisher = Publisher::start(config, source).unwrap();
     wait_until_published(&publisher, original.len() as u64);
     publisher
-}
-
-fn wait_until_published(publisher: &PublisherHandle, count: u64) {
-    while publisher.published() < count {
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
@@ -154,10 +148,7 @@ fn the_publisher_stays_within_the_window_of_the_slowest() {
 
     let mut first = Client::connect(address);
     first.join(1);
-    let served = |counter| publisher.counters().get(counter);
-    while served(Counter::Heartbeats) < 4 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for(&publisher, Counter::Heartbeats, 4);
     assert_eq!(publisher.published(), 0, "the second has not joined");
 
     let mut second = Client::connect(address);
@@ -166,10 +157,8 @@ fn the_publisher_stays_within_the_window_of_the_slowest() {
     first.send(RequestKind::Position, 1000, 0);
     // A request that is answered: the position before it has arrived.
     first.ask(RequestKind::Retransmit, 1, 1);
-    let rounds = served(Counter::FlowWaits);
-    while served(Counter::FlowWaits) < rounds + 100 {
-        thread::yield_now();
-    }
+    let rounds = publisher.counters().get(Counter::FlowWaits);
+    wait_for(&publisher, Counter::FlowWaits, rounds + 100);
     assert_eq!(publisher.published(), 100, "the second is where it was");
 
     second.send(RequestKind::Position, 501, 0);

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use support::watchdog::wait_for;
 use support::{CHANNEL, Client, SESSION, ThenSilence, config, line, recovery, ticks};
 use tickcast_publisher::{ClientLimits, Counter, Publisher, PublisherHandle, RecoveryConfig};
 use tickcast_wire::{Reply, ReplyStatus, Request, RequestKind, TICK_BYTES};
@@ -31,9 +32,7 @@ fn publisher(listen: SocketAddr, session: u64) -> PublisherHandle {
         ..recovery()
     });
     let publisher = Publisher::start(config, ThenSilence::new(ticks(TICKS))).unwrap();
-    while publisher.counters().get(Counter::Ticks) < TICKS {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for(&publisher, Counter::Ticks, TICKS);
     publisher
 }
 

@@ -3,12 +3,12 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::thread;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, KeyPair};
+use support::watchdog::wait_for;
 use support::{Client, ThenSilence, config, line, recovery, ticks};
 use tickcast_publisher::{
     ClientLimits, Counter, Publisher, PublisherHandle, RecoveryConfig, ServerTls, TlsError,
@@ -43,12 +43,6 @@ fn publisher(group: [u8; 4], clients: ClientLimits) -> PublisherHandle {
 
 fn connect(publisher: &PublisherHandle) -> Client {
     Client::connect(publisher.recovery_addr().unwrap())
-}
-
-fn wait_for(publisher: &PublisherHandle, counter: Counter, least: u64) {
-    while publisher.counters().get(counter) < least {
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod watchdog;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -51,8 +53,9 @@ pub fn line(group: [u8; 4]) -> (UdpSocket, SendConfig) {
     )
 }
 
-/// A publisher as fast as it can on this line, without linger.
+/// A publisher as fast as it can on this line, without linger. From here on the test may not hang.
 pub fn config(line_a: SendConfig) -> PublisherConfig {
+    watchdog::waiting_for("its publisher to be served by its recovery server");
     let mut config = PublisherConfig::new(line_a);
     config.speed = Speed::Max;
     config.session = Some(SESSION);
