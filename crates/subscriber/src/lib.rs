@@ -55,7 +55,7 @@
 //! ```
 
 mod clock;
-mod clocks;
+mod clock_exchange;
 mod conflation;
 mod connection;
 mod error;

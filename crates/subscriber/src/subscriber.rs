@@ -14,7 +14,7 @@ use tickcast_net::{DropMeter, Idle, Idler, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line, Provenance};
 use tickcast_queue::{Producer, Ring, ring};
 
-use crate::clocks::{ClockClient, ClockMeter};
+use crate::clock_exchange::{ClockClient, ClockMeter};
 use crate::error::StartError;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
