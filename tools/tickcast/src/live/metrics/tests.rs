@@ -183,11 +183,31 @@ fn names_in(text: &str) -> BTreeSet<String> {
     .collect()
 }
 
+/// The labels that a query asks for: in selectors, and what it sums by.
+fn labels_in(query: &str) -> BTreeSet<String> {
+    let inside = |open: &str, close: char| -> Vec<String> {
+        let parts = query.split(open).skip(1);
+        let lists = parts.filter_map(|part| part.split_once(close));
+        let labels = lists.flat_map(|(list, _)| list.split(','));
+        let name = |label: &str| {
+            let end = label.find(['=', '!']).unwrap_or(label.len());
+            label[..end].trim().to_owned()
+        };
+        labels.map(name).collect()
+    };
+    let selected = inside("{", '}').into_iter().chain(inside("by (", ')'));
+    selected.chain(inside("ignoring(", ')')).collect()
+}
+
+fn board_panels() -> Vec<serde_json::Value> {
+    let mut board: serde_json::Value = serde_json::from_str(BOARD).unwrap();
+    serde_json::from_value(board["panels"].take()).unwrap()
+}
+
 #[test]
 fn the_board_asks_for_metrics_and_labels_that_there_are() {
     let families = families(&of_sample());
-    let board: serde_json::Value = serde_json::from_str(BOARD).unwrap();
-    let panels = board["panels"].as_array().unwrap();
+    let panels = board_panels();
     let targets = panels
         .iter()
         .flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
@@ -198,11 +218,64 @@ fn the_board_asks_for_metrics_and_labels_that_there_are() {
     for query in queries {
         let names = names_in(query);
         assert!(!names.is_empty(), "{query}");
-        for name in names {
-            assert!(families.contains_key(&name), "{query}: there is no {name}");
+        // Those that Prometheus adds.
+        let mut known: BTreeSet<&str> = ["job", "instance", "le"].into();
+        for name in &names {
+            let (_, labels) = families
+                .get(name)
+                .unwrap_or_else(|| panic!("{query}: there is no {name}"));
+            known.extend(labels.iter().map(String::as_str));
         }
+        for label in labels_in(query) {
+            assert!(known.contains(&*label), "{query}: there is no {label}");
+        }
+        // Rows of a snapshot have an age, which is no latency.
+        let of_all = query.contains("stage=\"total\"");
+        assert_eq!(
+            of_all,
+            query.contains("provenance!=\"snapshot\""),
+            "{query}"
+        );
     }
     assert!(!families.contains_key("tickcast_gone_total"));
+    let query = "sum by (le, gone) (rate(tickcast_x{stage!~\"a|b\",gone_too=\"1\"}[5m]))";
+    let labels = ["gone", "gone_too", "le", "stage"].map(str::to_owned);
+    assert_eq!(labels_in(query), labels.into());
+}
+
+#[test]
+fn the_board_is_one_that_grafana_takes() {
+    let panels = board_panels();
+    let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for panel in &panels {
+        let title = panel["title"].as_str().unwrap();
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title}");
+        let place = |of: &str| panel["gridPos"][of].as_u64().unwrap();
+        assert!(place("x") + place("w") <= 24, "{title}");
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(places.insert((x, y)), "{title} lies over another");
+            }
+        }
+        let kind = panel["type"].as_str().unwrap();
+        if kind == "row" {
+            continue;
+        }
+        assert!(["stat", "timeseries", "heatmap"].contains(&kind), "{title}");
+        let unit = match kind {
+            "heatmap" => &panel["options"]["yAxis"]["unit"],
+            _ => &panel["fieldConfig"]["defaults"]["unit"],
+        };
+        let units = ["short", "s", "percentunit"];
+        assert!(units.contains(&unit.as_str().unwrap()), "{title}");
+        let chosen = serde_json::json!({"type": "prometheus", "uid": "${datasource}"});
+        assert_eq!(panel["datasource"], chosen, "{title}");
+        let targets = panel["targets"].as_array().unwrap();
+        for (target, id) in targets.iter().zip('A'..) {
+            assert_eq!(target["datasource"], chosen, "{title}");
+            assert_eq!(target["refId"], id.to_string(), "{title}");
+        }
+    }
 }
 
 #[test]
