@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tickcast_benches::feed::{self, Repeated};
+use tickcast_benches::feed::{self, Checksum, Repeated};
 use tickcast_benches::{Bound, Figure, is_instant, machine, run_parts, try_in_turns};
 use tickcast_latency::{Histograms, Report, Stage};
 use tickcast_net::clock::realtime_ns;
@@ -385,19 +385,6 @@ fn run(ticks: u64, speed: Speed, drop: [f64; 2]) -> Result<Run, Failure> {
         stats: stopped.stats,
         latency: Report::new(&histograms),
     })
-}
-
-#[derive(Default)]
-struct Checksum(Digest);
-
-impl Strategy for Checksum {
-    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
-        self.0.update(tick);
-    }
-
-    fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
-        self.0.update_all(ticks);
-    }
 }
 
 /// The first tick waits for the subscriber; only at full speed do the others.

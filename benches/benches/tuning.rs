@@ -7,20 +7,18 @@
 //! said.
 
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tickcast_benches::{Figure, hiccups, is_instant, median, try_in_turns};
+use tickcast_benches::feed::{self, Checksum};
+use tickcast_benches::{Figure, hiccups, is_instant, market, median, try_in_turns};
 use tickcast_latency::{Histograms, Report, Stage};
 use tickcast_net::thread::available_cores;
-use tickcast_net::{Group, Idle, Interface, ReceiveConfig, SendConfig, lock_memory};
-use tickcast_publisher::{FlowControl, InMemory, Publisher, PublisherConfig, Speed};
-use tickcast_subscriber::{Origin, Start, Strategy, SubscriberBuilder, SubscriberConfig};
-use tickcast_tickfile::{Synthetic, SyntheticConfig};
-use tickcast_wire::{Digest, Tick};
+use tickcast_net::{Idle, lock_memory};
+use tickcast_publisher::{FlowControl, InMemory, Publisher, Speed};
+use tickcast_subscriber::SubscriberBuilder;
 
 type Failure = Box<dyn Error>;
 
@@ -316,40 +314,25 @@ fn in_this_process(name: &str, ticks: usize, pace: u64) -> Result<(), Failure> {
 fn run(way: &Way, ticks: usize, pace: u64) -> Result<Seen, Failure> {
     let cores = available_cores();
     let pinned = cores.last_chunk::<2>().filter(|_| way.pinned);
-    let market = Synthetic::new(SyntheticConfig::default());
-    let ticks: Vec<Tick> = market.take(ticks).collect();
-    let published = ticks.len() as f64;
+    let groups = feed::own_groups();
+    let (window, speed) = match pace {
+        0 => (FlowControl::default().window, Speed::Max),
+        pace => (u64::MAX, Speed::PerSecond(pace)),
+    };
 
-    let interface = Interface::loopback()?;
-    let [line_a, line_b] = groups()?.map(|group| SendConfig::new(group, interface.clone()));
-    let mut config = PublisherConfig::new(line_a);
-    config.line_b = Some(line_b);
+    let mut config = feed::publish(&groups, speed)?;
     config.idle = way.idle;
     config.send_core = pinned.map(|[send, _]| *send);
     // One core has to be left to the threads that have no priority.
     config.send_priority = way.priority.filter(|_| cores.len() > 2);
-    let window = match pace {
-        0 => FlowControl::default().window,
-        _ => u64::MAX,
-    };
-    config.speed = match pace {
-        0 => Speed::Max,
-        pace => Speed::PerSecond(pace),
-    };
     let wait_for = 1;
     config.flow_control = Some(FlowControl { window, wait_for });
-    let publisher = Publisher::start(config, InMemory::new(ticks))?;
+    let publisher = Publisher::start(config, InMemory::new(market(ticks)))?;
 
-    let [line_a, line_b] = groups()?.map(|group| {
-        let mut line = ReceiveConfig::new(group, interface.clone());
-        line.receive_buffer = way.receive_buffer.unwrap_or(line.receive_buffer);
-        line
-    });
-    let mut config = SubscriberConfig::new(line_a);
-    config.line_b = Some(line_b);
-    config.recovery = publisher.recovery_addr();
-    config.flow_control = true;
-    config.arbiter.start = Start::Seq(1);
+    let mut config = feed::subscribe(&groups, publisher.recovery_addr())?;
+    if let Some(bytes) = way.receive_buffer {
+        feed::set_receive_buffers(&mut config, bytes);
+    }
     config.idle = way.idle;
     config.core = pinned.map(|[_, receive]| *receive);
     config.priority = way.priority;
@@ -380,26 +363,6 @@ fn run(way: &Way, ticks: usize, pace: u64) -> Result<Seen, Failure> {
     Ok(Seen {
         quantiles_us: [row.p50, row.p99, row.p99_9].map(micros),
         dropped: stopped.stats.kernel_dropped.iter().sum::<u64>() as f64,
-        speed_m: published * 1e3 / summary.elapsed_ns() as f64,
+        speed_m: summary.published as f64 * 1e3 / summary.elapsed_ns() as f64,
     })
-}
-
-/// Groups of this process's own.
-fn groups() -> Result<[Group; 2], Failure> {
-    let [_, b, c, d] = std::process::id().to_be_bytes();
-    let addr = |line: u8| IpAddr::V4(Ipv4Addr::new(239, 192 + (b & 0x1f) + line * 32, c, d));
-    Ok([Group::new(addr(0), 14_001)?, Group::new(addr(1), 14_002)?])
-}
-
-#[derive(Default)]
-struct Checksum(Digest);
-
-impl Strategy for Checksum {
-    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
-        self.0.update(tick);
-    }
-
-    fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
-        self.0.update_all(ticks);
-    }
 }

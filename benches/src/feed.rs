@@ -9,8 +9,8 @@ use std::time::Duration;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Group, Idle, Interface, InterfaceError, ReceiveConfig, SendConfig};
 use tickcast_publisher::{PublisherConfig, Source, SourceError, Speed, Supply};
-use tickcast_subscriber::{Start, Subscriber, SubscriberConfig};
-use tickcast_wire::Tick;
+use tickcast_subscriber::{Origin, Start, Strategy, Subscriber, SubscriberConfig};
+use tickcast_wire::{Digest, Tick};
 
 use crate::last_cores;
 
@@ -139,11 +139,30 @@ pub fn subscribe_flat_out(
     recovery: Option<SocketAddr>,
 ) -> Result<SubscriberConfig, InterfaceError> {
     let mut config = subscribe(groups, recovery)?;
-    config.line_a.receive_buffer = RECEIVE_BUFFER;
-    if let Some(line_b) = &mut config.line_b {
-        line_b.receive_buffer = RECEIVE_BUFFER;
-    }
+    set_receive_buffers(&mut config, RECEIVE_BUFFER);
     Ok(config)
+}
+
+/// Gives each line a receive buffer of so many bytes.
+pub fn set_receive_buffers(config: &mut SubscriberConfig, bytes: usize) {
+    config.line_a.receive_buffer = bytes;
+    if let Some(line_b) = &mut config.line_b {
+        line_b.receive_buffer = bytes;
+    }
+}
+
+/// A strategy that takes the digest of all ticks.
+#[derive(Debug, Default)]
+pub struct Checksum(pub Digest);
+
+impl Strategy for Checksum {
+    fn on_tick(&mut self, tick: &Tick, _origin: &Origin) {
+        self.0.update(tick);
+    }
+
+    fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
+        self.0.update_all(ticks);
+    }
 }
 
 /// Waits for the end of the session.

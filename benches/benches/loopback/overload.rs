@@ -135,10 +135,7 @@ fn surge(way: Way) -> Result<f64, Failure> {
     let groups = feed::own_groups();
     let publishing = Publishing::start(&["surge", &words_of(&groups)])?;
     let mut config = feed::subscribe(&groups, Some(publishing.recovery))?;
-    config.line_a.receive_buffer = BUFFER_BYTES;
-    if let Some(line_b) = &mut config.line_b {
-        line_b.receive_buffer = BUFFER_BYTES;
-    }
+    feed::set_receive_buffers(&mut config, BUFFER_BYTES);
     if let Way::Inline(deadline) = way {
         config.arbiter.recovery_deadline = deadline;
         config.core = cores()[1];

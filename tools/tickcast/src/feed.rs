@@ -144,6 +144,54 @@ pub fn interface(name: Option<&str>) -> anyhow::Result<Interface> {
     }
 }
 
+/// Where the send loop runs.
+#[derive(Debug, Args)]
+pub struct SendThreadArgs {
+    /// Core of the send loop.
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
+    pub send_core: Option<usize>,
+
+    /// Real-time priority of the send loop, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads"
+    )]
+    pub send_priority: Option<u8>,
+}
+
+/// Where the receive thread runs.
+#[derive(Debug, Args)]
+pub struct ReceiveThreadArgs {
+    /// Core of the receive thread.
+    #[arg(
+        long,
+        value_name = "CORE",
+        allow_hyphen_values = true,
+        help_heading = "Threads"
+    )]
+    pub receive_core: Option<usize>,
+
+    /// Real-time priority of the receive thread, from 1 to 99: nothing else runs on its core while
+    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
+    #[arg(
+        long,
+        value_name = "PRIORITY",
+        allow_hyphen_values = true,
+        value_parser = priority(),
+        help_heading = "Threads"
+    )]
+    pub receive_priority: Option<u8>,
+}
+
 /// How threads wait, and whether they may ever have to wait for memory.
 #[derive(Debug, Args)]
 pub struct ThreadArgs {

@@ -256,8 +256,8 @@ fn take_turns(
             lines,
             interface: interface(load.interface.as_deref())?,
             rate,
-            send_core: load.placement.send_core,
-            receive_core: load.placement.receive_core,
+            send_core: load.placement.send.send_core,
+            receive_core: load.placement.receive.receive_core,
         };
         if !interrupt.is_set() {
             recording.say("floor");

@@ -19,7 +19,9 @@ use tickcast_wire::{Digest, PreviousSession};
 use tracing::info;
 
 use crate::deployment::{self, Deployment, Thread};
-use crate::feed::{LineArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority};
+use crate::feed::{
+    LineArgs, RECOVERY_ADDRESS, SendThreadArgs, ThreadArgs, bytes, conflict, number,
+};
 use crate::interrupt::Interrupt;
 use crate::security::ServerArgs;
 use crate::show::{self, BOLD};
@@ -141,25 +143,8 @@ pub struct PublishArgs {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
-    /// Core of the send loop.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    send_core: Option<usize>,
-
-    /// Real-time priority of the send loop, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads"
-    )]
-    send_priority: Option<u8>,
+    #[command(flatten)]
+    send: SendThreadArgs,
 
     /// Core of the recovery server.
     #[arg(
@@ -193,8 +178,8 @@ impl PublishArgs {
         vec![
             Thread {
                 name: "tc-send".into(),
-                core: self.send_core,
-                priority: self.send_priority,
+                core: self.send.send_core,
+                priority: self.send.send_priority,
                 idle: self.threads.idle(2),
             },
             Thread {
@@ -353,8 +338,8 @@ fn config(args: &PublishArgs, before: Option<State>) -> anyhow::Result<Publisher
     config.speed = args.speed;
     config.linger = args.linger;
     config.idle = args.threads.idle(2);
-    config.send_core = args.send_core;
-    config.send_priority = args.send_priority;
+    config.send_core = args.send.send_core;
+    config.send_priority = args.send.send_priority;
     config.flow_control = args.flow_control.map(|wait_for| FlowControl {
         window: args.window,
         wait_for,

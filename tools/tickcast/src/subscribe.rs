@@ -30,7 +30,8 @@ use crate::Outcome;
 use crate::deployment::{self, Deployment, Thread};
 use crate::faults::FaultArgs;
 use crate::feed::{
-    LineArgs, OverflowArgs, RECOVERY_ADDRESS, ThreadArgs, bytes, conflict, number, priority,
+    LineArgs, OverflowArgs, RECOVERY_ADDRESS, ReceiveThreadArgs, ThreadArgs, bytes, conflict,
+    number, priority,
 };
 use crate::interrupt::Interrupt;
 use crate::live::{Activity, Live, LiveArgs, Seen, Watched};
@@ -190,25 +191,8 @@ pub struct SubscribeArgs {
     #[arg(long, help_heading = "Threads")]
     inline: bool,
 
-    /// Core of the receive thread.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    receive_core: Option<usize>,
-
-    /// Real-time priority of the receive thread, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads"
-    )]
-    receive_priority: Option<u8>,
+    #[command(flatten)]
+    receive: ReceiveThreadArgs,
 
     /// Core of the strategy's thread.
     #[arg(
@@ -297,8 +281,8 @@ impl SubscribeArgs {
         let idle = self.threads.idle(2);
         let mut threads = vec![Thread {
             name: "tc-receive".into(),
-            core: self.receive_core,
-            priority: self.receive_priority,
+            core: self.receive.receive_core,
+            priority: self.receive.receive_priority,
             idle,
         }];
         if !self.inline {
@@ -437,8 +421,8 @@ fn config(args: &SubscribeArgs) -> anyhow::Result<SubscriberConfig> {
     let is_far = |server: SocketAddr| !server.ip().to_canonical().is_loopback();
     config.clocks = args.clocks || args.recovery.0.is_some_and(is_far);
     config.queue_lines = args.queue;
-    config.core = args.receive_core;
-    config.priority = args.receive_priority;
+    config.core = args.receive.receive_core;
+    config.priority = args.receive.receive_priority;
     config.idle = args.threads.idle(2);
     config.faults = args.faults.lines();
     config.seed = args.seed;

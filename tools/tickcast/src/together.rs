@@ -10,52 +10,18 @@ use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::Tick;
 
 use crate::deployment::Thread;
-use crate::feed::priority;
+use crate::feed::{ReceiveThreadArgs, SendThreadArgs, priority};
 use crate::interrupt::Interrupt;
 use crate::{progress, show};
 
 /// Cores and priorities of the threads that a tick passes.
 #[derive(Debug, Args)]
 pub struct PlacementArgs {
-    /// Core of the send loop.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    pub send_core: Option<usize>,
+    #[command(flatten)]
+    pub send: SendThreadArgs,
 
-    /// Real-time priority of the send loop, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads"
-    )]
-    pub send_priority: Option<u8>,
-
-    /// Core of the receive thread.
-    #[arg(
-        long,
-        value_name = "CORE",
-        allow_hyphen_values = true,
-        help_heading = "Threads"
-    )]
-    pub receive_core: Option<usize>,
-
-    /// Real-time priority of the receive thread, from 1 to 99: nothing else runs on its core while
-    /// it wants to. Needs CAP_SYS_NICE or a limit that permits it.
-    #[arg(
-        long,
-        value_name = "PRIORITY",
-        allow_hyphen_values = true,
-        value_parser = priority(),
-        help_heading = "Threads"
-    )]
-    pub receive_priority: Option<u8>,
+    #[command(flatten)]
+    pub receive: ReceiveThreadArgs,
 
     /// Core of the strategies' threads.
     #[arg(
@@ -90,11 +56,15 @@ impl PlacementArgs {
             idle,
         };
         let mut threads = vec![
-            thread("tc-send".into(), self.send_core, self.send_priority),
+            thread(
+                "tc-send".into(),
+                self.send.send_core,
+                self.send.send_priority,
+            ),
             thread(
                 "tc-receive".into(),
-                self.receive_core,
-                self.receive_priority,
+                self.receive.receive_core,
+                self.receive.receive_priority,
             ),
         ];
         for number in 1..=strategies {
@@ -138,8 +108,8 @@ impl Setup<'_> {
         let mut config = PublisherConfig::new(line_a);
         config.line_b = Some(line_b);
         config.speed = self.speed;
-        config.send_core = self.placement.send_core;
-        config.send_priority = self.placement.send_priority;
+        config.send_core = self.placement.send.send_core;
+        config.send_priority = self.placement.send.send_priority;
         config.idle = self.idle;
         let window = if self.speed == Speed::Max {
             FlowControl::default().window
@@ -162,8 +132,8 @@ impl Setup<'_> {
         config.recovery = recovery;
         config.arbiter.start = Start::Seq(1);
         config.flow_control = true;
-        config.core = self.placement.receive_core;
-        config.priority = self.placement.receive_priority;
+        config.core = self.placement.receive.receive_core;
+        config.priority = self.placement.receive.receive_priority;
         config.idle = self.idle;
         config.faults = self.faults;
         config.seed = self.seed;

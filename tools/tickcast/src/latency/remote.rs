@@ -120,8 +120,8 @@ impl RemoteArgs {
         config.clocks = self.recovery.is_some();
         config.recovery_tls = self.security.tls()?;
         config.arbiter.channel = self.channel;
-        config.core = args.placement.receive_core;
-        config.priority = args.placement.receive_priority;
+        config.core = args.placement.receive.receive_core;
+        config.priority = args.placement.receive.receive_priority;
         config.idle = args.idle();
         config.faults = args.faults.lines();
         config.seed = args.seed;
