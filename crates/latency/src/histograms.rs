@@ -62,6 +62,17 @@ impl StageHistogram {
             .saturating_record_n(ns.min(LONGEST_NS), count);
     }
 
+    /// Adds so many samples of a difference that is at most [`LONGEST_NS`].
+    pub(crate) fn add(&mut self, ns: u64, count: u64) {
+        self.histogram.saturating_record_n(ns, count);
+    }
+
+    /// Counts negative samples, and how many of those that were added had been longer.
+    pub(crate) fn add_odd(&mut self, negative: u64, saturated: u64) {
+        self.negative = self.negative.saturating_add(negative);
+        self.saturated = self.saturated.saturating_add(saturated);
+    }
+
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
         self.histogram.is_empty() && self.negative == 0
@@ -74,8 +85,7 @@ impl StageHistogram {
                 .add(&other.histogram)
                 .expect("all histograms have the same bounds");
         }
-        self.negative = self.negative.saturating_add(other.negative);
-        self.saturated = self.saturated.saturating_add(other.saturated);
+        self.add_odd(other.negative, other.saturated);
     }
 
     /// The value that all samples but one in so many do not exceed, such as p99.9 with 1,000; `None`
@@ -98,26 +108,33 @@ impl StageHistogram {
     }
 }
 
+/// One for each stage and provenance that there is.
+pub(crate) type Parts<T> = [[Option<T>; Provenance::ALL.len()]; Stage::ALL.len()];
+
+/// Those of the stages in `list`: one for each of [`Stage::provenances`].
+pub(crate) fn parts<T>(list: &[Stage], new: impl Fn() -> T) -> Parts<T> {
+    Stage::ALL.map(|stage| {
+        Provenance::ALL.map(|provenance| {
+            let is_there = list.contains(&stage) && stage.provenances().contains(&provenance);
+            is_there.then(&new)
+        })
+    })
+}
+
 /// Histograms of some or all stages, one for each provenance, and the slowest ticks. One histogram
 /// takes about 220 KiB, all of it allocated and touched when it is made.
 #[derive(Clone, Debug)]
 pub struct Histograms {
-    parts: [[Option<StageHistogram>; Provenance::ALL.len()]; Stage::ALL.len()],
-    slowest: Slowest,
+    pub(crate) parts: Parts<StageHistogram>,
+    pub(crate) slowest: Slowest,
 }
 
 impl Histograms {
     /// Makes the empty histograms of each stage in `list`: one for each of
     /// [`Stage::provenances`].
     pub fn new(list: &[Stage]) -> Self {
-        let parts = Stage::ALL.map(|stage| {
-            Provenance::ALL.map(|provenance| {
-                let is_there = list.contains(&stage) && stage.provenances().contains(&provenance);
-                is_there.then(StageHistogram::new)
-            })
-        });
         Histograms {
-            parts,
+            parts: parts(list, StageHistogram::new),
             slowest: Slowest::default(),
         }
     }
@@ -174,28 +191,5 @@ impl Histograms {
         let parts = self.parts.as_flattened_mut();
         parts.iter_mut().flatten().for_each(StageHistogram::clear);
         self.slowest.clear();
-    }
-
-    #[inline]
-    pub(crate) fn record(
-        &mut self,
-        (stage, provenance): (Stage, Provenance),
-        from_ns: u64,
-        to_ns: u64,
-        count: u64,
-    ) {
-        match &mut self.parts[stage.index()][provenance.index()] {
-            Some(histogram) => histogram.record(from_ns, to_ns, count),
-            None => panic!("{stage} of {provenance} is not what this recorder was made for"),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn is_among_slowest(&self, total_ns: u64) -> bool {
-        self.slowest.is_among(total_ns)
-    }
-
-    pub(crate) fn keep(&mut self, way: &Way) {
-        self.slowest.keep(way);
     }
 }

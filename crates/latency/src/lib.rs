@@ -1,8 +1,9 @@
 //! How long ticks take, stage by stage: histograms recorded without a lock or an allocation,
 //! reported as a table, as JSON, or as an interval log for HdrHistogram's own tools.
 //!
-//! A [`Recorder`] belongs to the thread that measures. It hands full histograms to its
-//! [`Reporter`] when asked, at a moment of its own choosing, and goes on with an empty one.
+//! A [`Recorder`] belongs to the thread that measures. It only counts, hands what it has counted to
+//! its [`Reporter`] when asked, at a moment of its own choosing, and goes on with an empty set. The
+//! reporter makes histograms of it: the same as if every sample had been recorded into them.
 //!
 //! This crate has no clock: times are arguments, in nanoseconds since the Unix epoch. It never
 //! clips or corrects: a negative difference and one over [`LONGEST_NS`] are counted by name.
@@ -43,6 +44,7 @@ mod stage;
 mod stalls;
 mod statements;
 mod steady;
+mod tallies;
 mod windows;
 
 pub use bootstrap::MIN_WINDOWS;

@@ -1,4 +1,4 @@
-//! A recorder and a reporter that pass two sets of histograms back and forth, so that neither
+//! A recorder and a reporter that pass two sets of counters back and forth, so that neither
 //! waits for the other.
 
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 
+use crate::tallies::Tallies;
 use crate::{Histograms, Provenance, Stage, Way};
 
 /// One set is being recorded into, one is empty or on its way.
@@ -20,9 +21,9 @@ pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
         filled: ArrayQueue::new(SETS),
         empty: ArrayQueue::new(SETS),
     });
-    let spare = exchange.empty.push(Box::new(Histograms::new(list)));
+    let spare = exchange.empty.push(Box::new(Tallies::new(list)));
     debug_assert!(spare.is_ok(), "a new queue has room");
-    let active = Some(Box::new(Histograms::new(list)));
+    let active = Some(Box::new(Tallies::new(list)));
     (
         Recorder {
             active,
@@ -37,8 +38,8 @@ pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
 struct Exchange {
     /// The reporter asks for a set.
     wanted: CachePadded<AtomicBool>,
-    filled: ArrayQueue<Box<Histograms>>,
-    empty: ArrayQueue<Box<Histograms>>,
+    filled: ArrayQueue<Box<Tallies>>,
+    empty: ArrayQueue<Box<Tallies>>,
 }
 
 /// The end on the measuring thread. It never allocates, locks or waits. When dropped, it hands
@@ -46,7 +47,7 @@ struct Exchange {
 #[derive(Debug)]
 pub struct Recorder {
     /// Always there, until the recorder is dropped.
-    active: Option<Box<Histograms>>,
+    active: Option<Box<Tallies>>,
     exchange: Arc<Exchange>,
 }
 
@@ -100,7 +101,7 @@ impl Recorder {
         }
     }
 
-    fn hand_over(&self, full: Option<Box<Histograms>>) {
+    fn hand_over(&self, full: Option<Box<Tallies>>) {
         if let Some(full) = full {
             let pushed = self.exchange.filled.push(full);
             debug_assert!(
@@ -136,8 +137,7 @@ impl Reporter {
     pub fn collect(&mut self, into: &mut Histograms) -> bool {
         let mut any = false;
         while let Some(mut set) = self.exchange.filled.pop() {
-            into.merge(&set);
-            set.clear();
+            set.move_to(into);
             let pushed = self.exchange.empty.push(set);
             debug_assert!(
                 pushed.is_ok(),

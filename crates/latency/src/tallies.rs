@@ -1,0 +1,173 @@
+//! What a measuring thread records into: bare counters, at the places that an HdrHistogram has for
+//! its values. Whoever reads them makes histograms of them, and empties them.
+
+use std::mem::take;
+
+use crate::histograms::{Parts, parts};
+use crate::slowest::Slowest;
+use crate::{Histograms, LONGEST_NS, Provenance, Stage, StageHistogram, Way};
+
+/// Three significant digits need 2,000 values told apart: a value of more than 11 bits counts with
+/// its first 11, so that each doubling has 2^10 counters.
+const DOUBLING_BITS: u32 = 10;
+const PLACES: usize = place(LONGEST_NS) + 1;
+
+/// The counter of a difference.
+#[inline]
+const fn place(ns: u64) -> usize {
+    let left_out = (ns | 1 << DOUBLING_BITS).ilog2() - DOUBLING_BITS;
+    ((left_out << DOUBLING_BITS) as u64 + (ns >> left_out)) as usize
+}
+
+/// The least difference of those that this counter counts.
+const fn least_at(place: usize) -> u64 {
+    let left_out = (place >> DOUBLING_BITS).saturating_sub(1);
+    ((place - (left_out << DOUBLING_BITS)) as u64) << left_out
+}
+
+/// Counters of one stage and provenance.
+#[derive(Debug)]
+struct Tally {
+    counts: Box<[u64]>,
+    negative: u64,
+    saturated: u64,
+}
+
+impl Tally {
+    fn new() -> Tally {
+        let mut counts = vec![0; PLACES].into_boxed_slice();
+        // Writes every counter, so that recording never meets a page for the first time: what the
+        // compiler can see to be zero it would not write.
+        std::hint::black_box(&mut counts).fill(0);
+        Tally {
+            counts,
+            negative: 0,
+            saturated: 0,
+        }
+    }
+
+    #[inline]
+    fn record(&mut self, from_ns: u64, to_ns: u64, count: u64) {
+        match to_ns.checked_sub(from_ns) {
+            Some(ns @ ..=LONGEST_NS) => self.counts[place(ns)] += count,
+            too_long => self.record_odd(too_long.is_none(), count),
+        }
+    }
+
+    #[cold]
+    fn record_odd(&mut self, is_negative: bool, count: u64) {
+        if is_negative {
+            self.negative += count;
+        } else {
+            self.saturated += count;
+            self.counts[PLACES - 1] += count;
+        }
+    }
+
+    /// Empties it into a histogram.
+    fn move_to(&mut self, histogram: &mut StageHistogram) {
+        for (place, count) in self.counts.iter_mut().enumerate() {
+            if *count > 0 {
+                histogram.add(least_at(place), take(count));
+            }
+        }
+        histogram.add_odd(take(&mut self.negative), take(&mut self.saturated));
+    }
+}
+
+/// Counters of some or all stages, one set for each provenance, and the slowest ticks.
+#[derive(Debug)]
+pub(crate) struct Tallies {
+    parts: Parts<Tally>,
+    slowest: Slowest,
+}
+
+impl Tallies {
+    /// Empty ones of each stage in `list`.
+    pub(crate) fn new(list: &[Stage]) -> Tallies {
+        Tallies {
+            parts: parts(list, Tally::new),
+            slowest: Slowest::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn record(
+        &mut self,
+        (stage, provenance): (Stage, Provenance),
+        from_ns: u64,
+        to_ns: u64,
+        count: u64,
+    ) {
+        match &mut self.parts[stage.index()][provenance.index()] {
+            Some(tally) => tally.record(from_ns, to_ns, count),
+            None => panic!("{stage} of {provenance} is not what this recorder was made for"),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_among_slowest(&self, total_ns: u64) -> bool {
+        self.slowest.is_among(total_ns)
+    }
+
+    pub(crate) fn keep(&mut self, way: &Way) {
+        self.slowest.keep(way);
+    }
+    /// Adds all of this to histograms, and is empty then.
+    pub(crate) fn move_to(&mut self, histograms: &mut Histograms) {
+        let (mine, theirs) = (&mut self.parts, &mut histograms.parts);
+        let both = mine
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(theirs.as_flattened_mut());
+        for (mine, theirs) in both {
+            if let Some(mine) = mine {
+                mine.move_to(theirs.get_or_insert_with(StageHistogram::new));
+            }
+        }
+        histograms.slowest.merge(&self.slowest);
+        self.slowest.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A difference of any size, small ones as often as large ones.
+    fn differences() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..64).prop_map(|(ns, shift)| ns >> shift)
+    }
+
+    proptest! {
+        /// To the last count what HdrHistogram makes of the same differences.
+        #[test]
+        fn nothing_tells_it_from_a_histogram(
+            samples in prop::collection::vec((differences(), 1..100u64), 1..200)
+        ) {
+            let mut expected = Histogram::new_with_bounds(1, LONGEST_NS, 3).unwrap();
+            let (mut tally, mut histogram) = (Tally::new(), StageHistogram::new());
+            for &(ns, count) in &samples {
+                tally.record(7, ns.saturating_add(7), count);
+                expected.record_n(ns.min(LONGEST_NS), count).unwrap();
+            }
+            tally.move_to(&mut histogram);
+            prop_assert_eq!(histogram.histogram(), &expected);
+            let saturated = samples.iter().filter(|(ns, _)| *ns > LONGEST_NS);
+            prop_assert_eq!(histogram.saturated(), saturated.map(|(_, count)| count).sum::<u64>());
+            let mut again = StageHistogram::new();
+            tally.move_to(&mut again);
+            prop_assert!(again.is_empty() && again.saturated() == 0);
+        }
+
+        #[test]
+        fn a_counter_is_found_by_its_least_difference(ns in 0..=LONGEST_NS) {
+            let least = least_at(place(ns));
+            prop_assert!(least <= ns && place(least) == place(ns));
+            prop_assert!(least == 0 || place(least - 1) + 1 == place(ns));
+        }
+    }
+}
