@@ -10,12 +10,15 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
 use tickcast_benches::{Bound, Figure};
-use tickcast_latency::{Stage, stages};
+use tickcast_latency::{EXEMPLARS, LONGEST_NS, Stage, stages};
+use tickcast_net::Datagrams;
+use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{
     Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, NotContiguous, Provenance, Responder,
     ResponderLimits, Sequencer, Sink, Start, TICKS_PER_BATCH,
 };
 use tickcast_queue::ring;
+use tickcast_subscriber::{HandFed, Origin, Strategy};
 use tickcast_tickfile::{Synthetic, SyntheticConfig};
 use tickcast_wire::{Digest, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
 
@@ -60,6 +63,20 @@ const CASES: &[Case] = &[
         units: 2 * PACKETS,
         budget: 356.0,
         start: arbitrate_single,
+    },
+    Case {
+        name: "receive step of both lines to an inline strategy, full packets",
+        unit: "tick delivered",
+        units: TICKS,
+        budget: 1000.0,
+        start: receive,
+    },
+    Case {
+        name: "receive step of both lines to an inline strategy, packets of one tick",
+        unit: "tick delivered",
+        units: PACKETS,
+        budget: 10000.0,
+        start: receive_single,
     },
     Case {
         name: "fill a packet: seq, due time, checksum, digest",
@@ -177,18 +194,18 @@ fn count(case: usize, rounds: usize) -> Result<u64, String> {
         .ok_or_else(|| format!("valgrind failed:\n{said}"))
 }
 
-/// The packets of a synthetic market, with so many ticks each, as they would be sent.
-fn packets(ticks_each: usize) -> Vec<Vec<u8>> {
-    let ticks: Vec<Tick> = market(PACKETS * ticks_each);
+/// So many packets of a synthetic market, with so many ticks each, as they would be sent at the times
+/// that `at` gives for their places.
+fn packets(count: usize, ticks_each: usize, at: impl Fn(usize) -> u64) -> Vec<Vec<u8>> {
+    let ticks: Vec<Tick> = market(count * ticks_each);
     let mut sequencer = Sequencer::new(1, 0, None);
     let mut batch = Batch::new();
-    let mut packets = Vec::with_capacity(PACKETS);
-    for ticks in ticks.chunks(ticks_each) {
-        sequencer.fill(ticks, |_| Some(1), &mut batch);
-        batch.stamp(1);
-        packets.push(batch.bytes().to_vec());
-    }
-    packets
+    let pack = |(place, ticks): (usize, &[Tick])| {
+        sequencer.fill(ticks, |_| Some(at(place)), &mut batch);
+        batch.stamp(at(place));
+        batch.bytes().to_vec()
+    };
+    ticks.chunks(ticks_each).enumerate().map(pack).collect()
 }
 
 fn market(ticks: usize) -> Vec<Tick> {
@@ -198,7 +215,7 @@ fn market(ticks: usize) -> Vec<Tick> {
 }
 
 fn parse() -> Box<dyn FnMut()> {
-    let packets = packets(TICKS_PER_PACKET);
+    let packets = packets(PACKETS, TICKS_PER_PACKET, |_| 1);
     Box::new(move || {
         for bytes in &packets {
             black_box(Packet::parse(black_box(bytes)).expect("a valid packet"));
@@ -207,11 +224,11 @@ fn parse() -> Box<dyn FnMut()> {
 }
 
 fn arbitrate() -> Box<dyn FnMut()> {
-    arbitrate_packets(packets(TICKS_PER_PACKET))
+    arbitrate_packets(packets(PACKETS, TICKS_PER_PACKET, |_| 1))
 }
 
 fn arbitrate_single() -> Box<dyn FnMut()> {
-    arbitrate_packets(packets(1))
+    arbitrate_packets(packets(PACKETS, 1, |_| 1))
 }
 
 /// Both lines, none lost, from a new arbiter on: what making it costs is left out with the set-up
@@ -245,6 +262,63 @@ impl Sink for Discard {
     fn snapshot(&mut self, _: u64) {}
     fn end_of_session(&mut self, _: u64, _: u64) {}
     fn alarm(&mut self, _: Alarm) {}
+}
+
+fn receive() -> Box<dyn FnMut()> {
+    receive_packets(TICKS_PER_PACKET)
+}
+
+fn receive_single() -> Box<dyn FnMut()> {
+    receive_packets(1)
+}
+
+/// All that the receive thread does but for its system calls: stamps, recording and the strategy's
+/// call are part of it. All packets that rounds take are there from the start. The first are the
+/// slowest: later ones need not be put among them, as in a long run.
+fn receive_packets(ticks_each: usize) -> Box<dyn FnMut()> {
+    let begins = realtime_ns();
+    let at = |place| begins - u64::from(place < EXEMPLARS) * LONGEST_NS;
+    let packets = packets(EXEMPLARS + 2 * ROUNDS * PACKETS, ticks_each, at);
+    let config = ArbiterConfig {
+        start: Start::Seq(1),
+        ..Default::default()
+    };
+    let mut subscriber = HandFed::new(config, Count(0));
+    let mut bring = move |packet: &[u8]| {
+        let datagrams = Datagrams {
+            bytes: packet,
+            segment: packet.len(),
+            source: ([127, 0, 0, 1], 1).into(),
+            ts_kernel: Some(begins),
+            dropped: 0,
+            truncated: false,
+        };
+        subscriber.take(Line::A, &datagrams);
+        subscriber.take(Line::B, &datagrams);
+    };
+    let mut packets = packets.into_iter();
+    for packet in packets.by_ref().take(EXEMPLARS) {
+        bring(&packet);
+    }
+    Box::new(move || {
+        packets
+            .by_ref()
+            .take(PACKETS)
+            .for_each(|packet| bring(&packet))
+    })
+}
+
+/// Counts the ticks it is given.
+struct Count(u64);
+
+impl Strategy for Count {
+    fn on_tick(&mut self, tick: &Tick, origin: &Origin) {
+        self.on_ticks(std::slice::from_ref(tick), origin);
+    }
+
+    fn on_ticks(&mut self, ticks: &[Tick], _origin: &Origin) {
+        self.0 += black_box(ticks).len() as u64;
+    }
 }
 
 fn fill() -> Box<dyn FnMut()> {

@@ -132,9 +132,26 @@ fn way(tick: &Tick, origin: &Origin, done: u64) -> Way {
     }
 }
 
-/// Records a stage that starts when each tick was due. Ticks of a packet are often due at once.
+/// Records a stage that starts when each tick was due. Ticks of a packet are often due at once: due
+/// times never go back in a stream, so that its ends tell. Rows of a snapshot are in no such order.
 #[inline]
 pub(crate) fn record_from_due(
+    recorder: &mut Recorder,
+    of: (Stage, tickcast_latency::Provenance),
+    ticks: &[Tick],
+    to: u64,
+) {
+    let is_stream = of.1 != tickcast_latency::Provenance::Snapshot;
+    let ends = ticks.first().zip(ticks.last());
+    match ends.map(|(first, last)| (first.ts_due(), last.ts_due())) {
+        Some((due, last)) if due == last && is_stream => {
+            recorder.record(of, due, to, ticks.len() as u64);
+        }
+        _ => record_each_due(recorder, of, ticks, to),
+    }
+}
+
+fn record_each_due(
     recorder: &mut Recorder,
     of: (Stage, tickcast_latency::Provenance),
     ticks: &[Tick],
