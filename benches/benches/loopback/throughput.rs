@@ -1,25 +1,26 @@
 //! As fast as it goes without a loss: full packets, both lines received, every tick checked and
 //! delivered to one strategy; the publisher waits for it.
 
+use std::hint::black_box;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tickcast_benches::bare::{first_word, receive_until_quiet};
 use tickcast_benches::feed::{self, WINDOW, cores, idle};
-use tickcast_benches::{Bound, Figure, median, ns_each};
+use tickcast_benches::{Bound, Figure, in_turns, median, packets};
 use tickcast_latency::{Provenance, Stage, stages};
-use tickcast_protocol::PACKET_BYTES;
+use tickcast_protocol::{PACKET_BYTES, PACKETS_PER_BATCH};
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder};
-use tickcast_wire::{Digest, TICKS_PER_PACKET, Tick};
+use tickcast_wire::{Digest, Packet, TICKS_PER_PACKET, Tick};
 
 use crate::roles::{Publishing, beside_bare, open_bare_receivers, words_of};
 use crate::{Effort, Failure, print_hiccups};
 
 /// Runs of bare sockets before and after ours.
 const BARE_RUNS: usize = 5;
-/// What a thread records for a packet: publish, network, kernel, handle and total.
-const RECORDS_PER_PACKET: u64 = 5;
-const RECORDS: u64 = 10_000_000;
+/// Packets that are recorded in a turn, and turns.
+const RECORDED: usize = 4_096;
+const RECORDING_TURNS: usize = 100;
 
 pub(crate) fn flat_out(effort: &Effort) -> Result<(), Failure> {
     println!(
@@ -52,7 +53,7 @@ pub(crate) fn flat_out(effort: &Effort) -> Result<(), Failure> {
         bound: None,
     }
     .print();
-    let record = record_ns() * RECORDS_PER_PACKET as f64 / TICKS_PER_PACKET as f64;
+    let record = recording_ns() / TICKS_PER_PACKET as f64;
     Figure {
         what: "of the time of a tick, recording its latency",
         ours: &[100.0 * record * median(&rates) / 1e3],
@@ -149,26 +150,54 @@ fn bare_flat_out(duration: Duration) -> Result<f64, Failure> {
             packets += 1;
             sum ^= first_word(packet);
         });
-        std::hint::black_box(sum);
+        black_box(sum);
         packets
     })?;
     let ticks = packets / groups.len() as u64 * TICKS_PER_PACKET as u64;
     Ok(ticks as f64 / duration.as_secs_f64() / 1e6)
 }
 
-/// What it takes to record one latency, as it is recorded of a packet.
-fn record_ns() -> f64 {
-    let (mut recorder, _reporter) = stages(&[Stage::Total]);
-    ns_each(RECORDS, || {
-        for sample in 0..RECORDS {
-            // Differences as of a feed that is kept full, in an order of no use to a predictor.
-            let scattered = sample.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 46;
-            recorder.record(
-                (Stage::Total, Provenance::A),
-                1_000,
-                1_000 + scattered,
-                TICKS_PER_PACKET as u64,
-            );
-        }
-    })
+/// What recording adds to a packet of which both copies are looked into, as they are between two
+/// records of the receive thread: every stage that it and an inline strategy record, with
+/// differences as of a feed that is kept full, in batches that have their stamps in common.
+fn recording_ns() -> f64 {
+    let packets = packets(RECORDED, TICKS_PER_PACKET);
+    let receive = [Stage::Publish, Stage::Network, Stage::Kernel, Stage::Handle];
+    let (mut receiving, _receiving) = stages(&receive);
+    let (mut taking, _taking) = stages(&[Stage::Service, Stage::Total]);
+    let count = TICKS_PER_PACKET as u64;
+    let mut record = |of, [due, sent, kernel, read]: [u64; 4], push| {
+        receiving.record((Stage::Publish, of), due, sent, count);
+        receiving.record((Stage::Network, of), sent, kernel, count);
+        receiving.record((Stage::Kernel, of), kernel, read, count);
+        receiving.record((Stage::Handle, of), read, push, count);
+        taking.record((Stage::Total, of), due, push, count);
+        taking.record((Stage::Service, of), sent, push, count);
+        black_box(taking.is_among_slowest(push - due));
+    };
+    let mut state = 1_u64;
+    let runs = in_turns(RECORDING_TURNS, 2, |way| {
+        ns_each(RECORDED as u64, || {
+            for batch in packets.chunks(PACKETS_PER_BATCH) {
+                state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                // Up to 16 µs to be built, 262 µs in the network, 4 ms in the kernel.
+                let (build, network, kernel) = (state >> 50, state << 14 >> 46, state << 32 >> 42);
+                let stamps = [0, build, build + network, build + network + kernel];
+                let of = [Provenance::A, Provenance::B][(state >> 63) as usize];
+                let mut push = stamps[3];
+                for packet in batch {
+                    for _line in 0..2 {
+                        black_box(Packet::parse(black_box(packet)).expect("a valid packet"));
+                    }
+                    push += 1_000 + (state & 0x3f);
+                    if way == 1 {
+                        record(of, black_box(stamps), push);
+                    }
+                }
+            }
+        })
+    });
+    let added = runs[1].iter().zip(&runs[0]);
+    let added: Vec<f64> = added.map(|(with, without)| with - without).collect();
+    median(&added)
 }

@@ -28,14 +28,15 @@ const fn least_at(place: usize) -> u64 {
 /// Counters of one stage and provenance.
 #[derive(Debug)]
 struct Tally {
-    counts: Box<[u64]>,
+    counts: Box<[u64; PLACES]>,
     negative: u64,
     saturated: u64,
 }
 
 impl Tally {
     fn new() -> Tally {
-        let mut counts = vec![0; PLACES].into_boxed_slice();
+        let counts = vec![0; PLACES].into_boxed_slice();
+        let mut counts: Box<[u64; PLACES]> = counts.try_into().expect("its length");
         // Writes every counter, so that recording never meets a page for the first time: what the
         // compiler can see to be zero it would not write.
         std::hint::black_box(&mut counts).fill(0);
@@ -101,7 +102,7 @@ impl Tallies {
     ) {
         match &mut self.parts[stage.index()][provenance.index()] {
             Some(tally) => tally.record(from_ns, to_ns, count),
-            None => panic!("{stage} of {provenance} is not what this recorder was made for"),
+            None => refuse(stage, provenance),
         }
     }
 
@@ -128,6 +129,11 @@ impl Tallies {
         histograms.slowest.merge(&self.slowest);
         self.slowest.clear();
     }
+}
+
+#[cold]
+fn refuse(stage: Stage, provenance: Provenance) -> ! {
+    panic!("{stage} of {provenance} is not what this recorder was made for");
 }
 
 #[cfg(test)]

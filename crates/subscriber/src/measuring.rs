@@ -58,13 +58,32 @@ impl Measuring {
         (measuring, reporter)
     }
 
-    /// The strategy is about to be given these ticks.
+    /// The strategy is about to be given these ticks. What can wait is recorded after that.
     #[inline]
     pub(crate) fn before(&mut self, ticks: &[Tick], origin: &Origin) {
+        if let Some(board) = &self.wanted.stalls
+            && origin.provenance != Provenance::Snapshot
+        {
+            let end = board.latest_end_ns();
+            let met = ticks.iter().take_while(|tick| tick.ts_due() < end).count();
+            let stalled = (Stage::Stalled, measured_as(origin.provenance));
+            let pop = origin.stamps.pop;
+            record_from_due(&mut self.recorder, stalled, &ticks[..met], pop);
+        }
+    }
+
+    /// The strategy has dealt with them.
+    #[inline]
+    pub(crate) fn after(&mut self, ticks: &[Tick], origin: &Origin) {
         let (of, stamps) = (measured_as(origin.provenance), origin.stamps);
-        let count = ticks.len() as u64;
-        let to = stamps.pop;
-        record_from_due(&mut self.recorder, (Stage::Total, of), ticks, to);
+        let (pop, count) = (stamps.pop, ticks.len() as u64);
+        // Before anything else takes time.
+        let done = if self.wanted.strategies {
+            realtime_ns()
+        } else {
+            0
+        };
+        record_from_due(&mut self.recorder, (Stage::Total, of), ticks, pop);
         // State is no event: it has an age, and that is all.
         if origin.provenance == Provenance::Snapshot {
             return;
@@ -72,32 +91,15 @@ impl Measuring {
         // What was folded together came out of the queue bit by bit.
         if !self.inline && origin.provenance != Provenance::Conflated {
             let queue = (Stage::Queue, of);
-            self.recorder.record(queue, stamps.push, to, count);
+            self.recorder.record(queue, stamps.push, pop, count);
         }
         if stamps.sent != 0 {
             let service = (Stage::Service, of);
-            self.recorder.record(service, stamps.sent, to, count);
+            self.recorder.record(service, stamps.sent, pop, count);
         }
-        if let Some(board) = &self.wanted.stalls {
-            let end = board.latest_end_ns();
-            let met = ticks.iter().take_while(|tick| tick.ts_due() < end).count();
-            record_from_due(&mut self.recorder, (Stage::Stalled, of), &ticks[..met], to);
-        }
-    }
-
-    /// The strategy has dealt with them.
-    #[inline]
-    pub(crate) fn after(&mut self, ticks: &[Tick], origin: &Origin) {
-        if origin.provenance == Provenance::Snapshot {
-            return;
-        }
-        let pop = origin.stamps.pop;
-        let mut done = 0;
         if self.wanted.strategies {
-            done = realtime_ns();
-            let strategy = (Stage::Strategy, measured_as(origin.provenance));
-            self.recorder
-                .record(strategy, pop, done, ticks.len() as u64);
+            let strategy = (Stage::Strategy, of);
+            self.recorder.record(strategy, pop, done, count);
         }
         // The first was due first.
         if let Some(first) = ticks.first()

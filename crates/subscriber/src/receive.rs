@@ -406,9 +406,6 @@ impl Sink for Output {
             pop: push,
             ..known
         };
-        if !waited {
-            self.measure(ticks, provenance, stamps);
-        }
         let origin = Origin {
             session: self.session,
             provenance,
@@ -429,6 +426,10 @@ impl Sink for Output {
         }
         if !self.inline.is_empty() {
             self.call_inline(Event::Ticks(ticks, origin));
+        }
+        // Strategies need not wait for that.
+        if !waited {
+            self.measure(ticks, provenance, stamps);
         }
     }
 
