@@ -59,10 +59,12 @@ impl Fingerprint {
     /// the first two or in the last two, so that it does not cancel out here.
     #[inline]
     const fn of([a, b, c, d]: [u64; 4]) -> Fingerprint {
-        Fingerprint(mix(
-            a ^ c.rotate_left(32) ^ KEYS[0],
-            b ^ d.rotate_left(32) ^ KEYS[1],
-        ))
+        Fingerprint::of_halved([a ^ c.rotate_left(32), b ^ d.rotate_left(32)])
+    }
+
+    #[inline]
+    const fn of_halved([a, b]: [u64; 2]) -> Fingerprint {
+        Fingerprint(mix(a ^ KEYS[0], b ^ KEYS[1]))
     }
 }
 

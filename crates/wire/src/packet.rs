@@ -366,7 +366,8 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// See [`PacketError`]: every way in which the bytes can be wrong has its own case.
-    #[inline]
+    // What it gives would go through memory: with the call a tenth of what the receive path executes.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Packet<'a>, PacketError> {
         let Ok((header, body)) = PacketHeader::ref_from_prefix(bytes) else {
             return Err(PacketError::Truncated { have: bytes.len() });

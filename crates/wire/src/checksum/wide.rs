@@ -5,12 +5,15 @@
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::{
-    __m256i, _mm256_add_epi64, _mm256_alignr_epi8, _mm256_extract_epi64, _mm256_or_si256,
-    _mm256_set_epi64x, _mm256_setzero_si256, _mm256_testz_si256, _mm256_xor_si256,
+    __m256i, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_shuffle_epi32, _mm_xor_si128,
+    _mm256_add_epi64, _mm256_alignr_epi8, _mm256_castsi256_si128, _mm256_extract_epi64,
+    _mm256_extracti128_si256, _mm256_set_epi64x, _mm256_setzero_si256,
 };
 use std::arch::is_x86_feature_detected;
 
-use super::{Checked, Columns, Fingerprint, TURN_LAST, TURN_LOWER, TURN_UPPER, mixed, words};
+use super::{
+    Checked, Columns, Fingerprint, TURN_LAST, TURN_LOWER, TURN_UPPER, mixed, narrow_check, words,
+};
 use crate::tick::Tick;
 
 /// As `super::check`; `None` on a processor without AVX2.
@@ -30,22 +33,31 @@ pub(super) fn sum(columns: Columns, ticks: &[Tick]) -> Option<Columns> {
 
 #[target_feature(enable = "avx2")]
 fn check_wide(record: &[u8; 64], ticks: &[Tick], first_seq: u64) -> Checked {
-    let zero = _mm256_setzero_si256();
-    let one = _mm256_set_epi64x(0, 0, 1, 0);
-    let seq_only = _mm256_set_epi64x(0, 0, -1, 0);
-    let mut sum = Wide(zero, zero);
-    let mut seq = _mm256_set_epi64x(0, 0, first_seq.cast_signed(), 0);
-    let mut wrong = zero;
-    for tick in ticks {
-        let words = Wide::load(tick.to_words().map(u64::from_le));
-        wrong = _mm256_or_si256(wrong, _mm256_xor_si256(words.0, seq));
-        seq = _mm256_add_epi64(seq, one);
-        sum = sum.step(words);
+    let mut sum = Wide(_mm256_setzero_si256(), _mm256_setzero_si256());
+    let mut seq = first_seq;
+    // Four at a time, for the sake of the loop's own instructions. That a tick carries another seq is
+    // so rare that all may be looked at once more.
+    let (fours, rest) = ticks.as_chunks::<4>();
+    for four in fours {
+        for tick in four {
+            if tick.seq() != seq {
+                return narrow_check(record, ticks, first_seq);
+            }
+            seq = seq.wrapping_add(1);
+            sum = sum.step(Wide::load(tick.to_words().map(u64::from_le)));
+        }
+    }
+    for tick in rest {
+        if tick.seq() != seq {
+            return narrow_check(record, ticks, first_seq);
+        }
+        seq = seq.wrapping_add(1);
+        sum = sum.step(Wide::load(tick.to_words().map(u64::from_le)));
     }
     Checked {
         checksum: mixed(quarters(sum.step(Wide::load(words(record))).fold())),
-        fingerprint: Fingerprint::of(quarters(sum.fold())),
-        carries_seqs: _mm256_testz_si256(wrong, seq_only) == 1,
+        fingerprint: fingerprint(sum.fold()),
+        carries_seqs: true,
     }
 }
 
@@ -94,9 +106,10 @@ impl Wide {
         const LOWER: i32 = TURN_LOWER as i32 / 8;
         let Wide(lower, upper) = self;
         let turned_lower = _mm256_alignr_epi8::<LOWER>(lower, lower);
+        // What does not depend on the turn comes first: the next step waits for the last addition.
         Wide(
             _mm256_add_epi64(_mm256_alignr_epi8::<UPPER>(upper, upper), words.0),
-            _mm256_add_epi64(_mm256_add_epi64(turned_lower, upper), words.1),
+            _mm256_add_epi64(turned_lower, _mm256_add_epi64(upper, words.1)),
         )
     }
 }
@@ -111,4 +124,19 @@ fn quarters(half: __m256i) -> [u64; 4] {
         _mm256_extract_epi64::<3>(half),
     ];
     quarters.map(i64::cast_unsigned)
+}
+
+/// As `Fingerprint::of`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fingerprint(folded: __m256i) -> Fingerprint {
+    // Turns both words by 32 bits.
+    const SWAP: i32 = 0b10_11_00_01;
+    let (lower, upper) = (
+        _mm256_castsi256_si128(folded),
+        _mm256_extracti128_si256::<1>(folded),
+    );
+    let halved = _mm_xor_si128(lower, _mm_shuffle_epi32::<SWAP>(upper));
+    let halves = [_mm_cvtsi128_si64(halved), _mm_extract_epi64::<1>(halved)];
+    Fingerprint::of_halved(halves.map(i64::cast_unsigned))
 }
