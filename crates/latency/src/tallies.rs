@@ -3,14 +3,16 @@
 
 use std::mem::take;
 
-use crate::histograms::{Parts, parts};
+use crate::histograms::parts;
 use crate::slowest::Slowest;
 use crate::{Histograms, LONGEST_NS, Provenance, Stage, StageHistogram, Way};
 
 /// Three significant digits need 2,000 values told apart: a value of more than 11 bits counts with
 /// its first 11, so that each doubling has 2^10 counters.
 const DOUBLING_BITS: u32 = 10;
-const PLACES: usize = place(LONGEST_NS) + 1;
+/// The place of the longest. Its counter lies apart, so that whatever has none of the others is
+/// looked at more closely.
+const LAST: usize = place(LONGEST_NS);
 
 /// The counter of a difference.
 #[inline]
@@ -26,43 +28,51 @@ const fn least_at(place: usize) -> u64 {
 }
 
 /// Counters of one stage and provenance.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tally {
-    counts: Box<[u64; PLACES]>,
+    /// Of all places before the last; none when nothing is to be recorded here.
+    counts: Box<[u64]>,
+    last: u64,
     negative: u64,
     saturated: u64,
 }
 
 impl Tally {
     fn new() -> Tally {
-        let counts = vec![0; PLACES].into_boxed_slice();
-        let mut counts: Box<[u64; PLACES]> = counts.try_into().expect("its length");
+        let mut counts = vec![0; LAST].into_boxed_slice();
         // Writes every counter, so that recording never meets a page for the first time: what the
         // compiler can see to be zero it would not write.
         std::hint::black_box(&mut counts).fill(0);
         Tally {
             counts,
-            negative: 0,
-            saturated: 0,
+            ..Tally::default()
         }
     }
 
+    /// Records; false if nothing is to be recorded here.
     #[inline]
-    fn record(&mut self, from_ns: u64, to_ns: u64, count: u64) {
-        match to_ns.checked_sub(from_ns) {
-            Some(ns @ ..=LONGEST_NS) => self.counts[place(ns)] += count,
-            too_long => self.record_odd(too_long.is_none(), count),
+    fn record(&mut self, from_ns: u64, to_ns: u64, count: u64) -> bool {
+        let ns = to_ns.checked_sub(from_ns);
+        match ns.and_then(|ns| self.counts.get_mut(place(ns))) {
+            Some(counter) => {
+                *counter += count;
+                true
+            }
+            None => self.record_odd(ns, count),
         }
     }
 
+    /// What has none of the many counters.
     #[cold]
-    fn record_odd(&mut self, is_negative: bool, count: u64) {
-        if is_negative {
-            self.negative += count;
-        } else {
-            self.saturated += count;
-            self.counts[PLACES - 1] += count;
+    fn record_odd(&mut self, ns: Option<u64>, count: u64) -> bool {
+        match ns {
+            None => self.negative += count,
+            Some(ns) => {
+                self.last += count;
+                self.saturated += if ns > LONGEST_NS { count } else { 0 };
+            }
         }
+        !self.counts.is_empty()
     }
 
     /// Empties it into a histogram.
@@ -72,6 +82,9 @@ impl Tally {
                 histogram.add(least_at(place), take(count));
             }
         }
+        if self.last > 0 {
+            histogram.add(LONGEST_NS, take(&mut self.last));
+        }
         histogram.add_odd(take(&mut self.negative), take(&mut self.saturated));
     }
 }
@@ -79,7 +92,7 @@ impl Tally {
 /// Counters of some or all stages, one set for each provenance, and the slowest ticks.
 #[derive(Debug)]
 pub(crate) struct Tallies {
-    parts: Parts<Tally>,
+    parts: [[Tally; Provenance::ALL.len()]; Stage::ALL.len()],
     slowest: Slowest,
 }
 
@@ -87,7 +100,7 @@ impl Tallies {
     /// Empty ones of each stage in `list`.
     pub(crate) fn new(list: &[Stage]) -> Tallies {
         Tallies {
-            parts: parts(list, Tally::new),
+            parts: parts(list, Tally::new).map(|of_stage| of_stage.map(Option::unwrap_or_default)),
             slowest: Slowest::default(),
         }
     }
@@ -100,9 +113,9 @@ impl Tallies {
         to_ns: u64,
         count: u64,
     ) {
-        match &mut self.parts[stage.index()][provenance.index()] {
-            Some(tally) => tally.record(from_ns, to_ns, count),
-            None => refuse(stage, provenance),
+        let tally = &mut self.parts[stage.index()][provenance.index()];
+        if !tally.record(from_ns, to_ns, count) {
+            refuse(stage, provenance);
         }
     }
 
@@ -114,17 +127,13 @@ impl Tallies {
     pub(crate) fn keep(&mut self, way: &Way) {
         self.slowest.keep(way);
     }
+
     /// Adds all of this to histograms, and is empty then.
     pub(crate) fn move_to(&mut self, histograms: &mut Histograms) {
-        let (mine, theirs) = (&mut self.parts, &mut histograms.parts);
-        let both = mine
-            .as_flattened_mut()
-            .iter_mut()
-            .zip(theirs.as_flattened_mut());
-        for (mine, theirs) in both {
-            if let Some(mine) = mine {
-                mine.move_to(theirs.get_or_insert_with(StageHistogram::new));
-            }
+        let mine = self.parts.as_flattened_mut().iter_mut();
+        let both = mine.zip(histograms.parts.as_flattened_mut());
+        for (mine, theirs) in both.filter(|(mine, _)| !mine.counts.is_empty()) {
+            mine.move_to(theirs.get_or_insert_with(StageHistogram::new));
         }
         histograms.slowest.merge(&self.slowest);
         self.slowest.clear();
@@ -157,7 +166,7 @@ mod tests {
             let mut expected = Histogram::new_with_bounds(1, LONGEST_NS, 3).unwrap();
             let (mut tally, mut histogram) = (Tally::new(), StageHistogram::new());
             for &(ns, count) in &samples {
-                tally.record(7, ns.saturating_add(7), count);
+                prop_assert!(tally.record(7, ns.saturating_add(7), count));
                 expected.record_n(ns.min(LONGEST_NS), count).unwrap();
             }
             tally.move_to(&mut histogram);

@@ -328,19 +328,21 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    #[inline]
     fn put(&mut self, what: What, ticks: &[Tick]) {
+        let Some(producer) = &mut self.producer else {
+            return;
+        };
         let mark = Mark {
             session: self.session,
             session_number: self.session_number,
             position: self.next,
             what,
         };
-        if let Some(producer) = &mut self.producer {
-            producer.publish(
-                &mark.to_line(self.seal),
-                ticks.iter().map(|tick| tick.to_words()),
-            );
-        }
+        producer.publish(
+            &mark.to_line(self.seal),
+            ticks.iter().map(|tick| tick.to_words()),
+        );
     }
 
     fn call_inline(&mut self, event: Event<'_>) {
