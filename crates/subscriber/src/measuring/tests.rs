@@ -7,7 +7,7 @@ use tickcast_protocol::{ArbiterConfig, Line, Provenance, Sink, Start};
 use tickcast_wire::{PacketHeader, Quote, Tick, TickSum, Venue};
 use zerocopy::IntoBytes;
 
-use super::{Looks, Measuring, ROUNDS_PER_LOOK, Wanted};
+use super::{Looks, Measuring, ROUNDS_PER_LOOK, Wanted, measured_as};
 use crate::clock::set_by_tests as clock;
 use crate::event::{Event, Origin, Stamps};
 use crate::hand_fed::HandFed;
@@ -330,6 +330,42 @@ fn every_tick_is_measured_under_what_brought_it() {
         Some(2),
         "publish and queue: the other stamps are not known"
     );
+}
+
+/// Ticks that come together are due at once or one after the other, rows of state in no order.
+#[test]
+fn each_tick_counts_from_when_it_was_due() {
+    let (a, snapshot) = (Provenance::A, Provenance::Snapshot);
+    for (provenance, due_ms) in [
+        (a, [1, 1, 1]),
+        (a, [1, 1, 2]),
+        (a, [1, 2, 3]),
+        (snapshot, [1, 2, 1]),
+    ] {
+        let (mut measuring, mut reporter) = Measuring::new(&Wanted::default(), true);
+        let ticks = due_ms.map(|ms| tick(1).with_ts_due(BEGIN + ms * MS));
+        let origin = Origin {
+            session: 1,
+            provenance,
+            held: false,
+            stamps: Stamps {
+                pop: BEGIN + 10 * MS,
+                ..Stamps::default()
+            },
+        };
+        measuring.before(&ticks, &origin);
+        measuring.after(&ticks, &origin);
+        drop(measuring);
+        let mut histograms = Histograms::new(&[]);
+        reporter.collect(&mut histograms);
+        let total = histograms.part(Stage::Total, measured_as(provenance));
+        let total = total.unwrap().histogram();
+        assert_eq!(total.len(), 3);
+        for ms in due_ms {
+            let as_many = due_ms.iter().filter(|due| **due == ms).count() as u64;
+            assert_eq!(total.count_at((10 - ms) * MS), as_many, "{due_ms:?}");
+        }
+    }
 }
 
 /// A strategy's thread looks at the clock now and then, and by the stamps of what it takes.
