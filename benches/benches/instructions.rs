@@ -301,10 +301,9 @@ fn receive_packets(ticks_each: usize) -> Box<dyn FnMut()> {
         bring(&packet);
     }
     Box::new(move || {
-        packets
-            .by_ref()
-            .take(PACKETS)
-            .for_each(|packet| bring(&packet))
+        for packet in packets.by_ref().take(PACKETS) {
+            bring(&packet);
+        }
     })
 }
 
