@@ -9,7 +9,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use tickcast_benches::{Bound, Figure};
+use tickcast_benches::{Bound, Figure, Shuffled, write_itch};
 use tickcast_latency::{EXEMPLARS, LONGEST_NS, Stage, stages};
 use tickcast_net::Datagrams;
 use tickcast_net::clock::realtime_ns;
@@ -19,7 +19,7 @@ use tickcast_protocol::{
 };
 use tickcast_queue::ring;
 use tickcast_subscriber::{HandFed, Origin, Strategy};
-use tickcast_tickfile::{Synthetic, SyntheticConfig};
+use tickcast_tickfile::{Synthetic, SyntheticConfig, open};
 use tickcast_wire::{Digest, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
 
 /// Packets of a round, and rounds of the shorter run.
@@ -127,7 +127,24 @@ const CASES: &[Case] = &[
         budget: 38.0,
         start: image,
     },
+    Case {
+        name: "ITCH message decoded",
+        unit: "message",
+        units: MESSAGES,
+        budget: 58.2,
+        start: decode_itch,
+    },
+    Case {
+        name: "ITCH message to ticks with the book",
+        unit: "message",
+        units: MESSAGES,
+        budget: 380.0,
+        start: itch_to_ticks,
+    },
 ];
+
+/// ITCH messages of a round.
+const MESSAGES: usize = 100_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -422,5 +439,25 @@ fn image() -> Box<dyn FnMut()> {
         for tick in &ticks {
             image.apply(black_box(tick));
         }
+    })
+}
+
+fn decode_itch() -> Box<dyn FnMut()> {
+    let messages = Shuffled::new(MESSAGES);
+    Box::new(move || {
+        assert_eq!(messages.decode(), MESSAGES as u64);
+    })
+}
+
+/// A file from its beginning to its end, with empty books at first.
+fn itch_to_ticks() -> Box<dyn FnMut()> {
+    let folder = tempfile::tempdir().expect("a folder for the file");
+    let path = folder.path().join("messages.itch");
+    write_itch(&path, MESSAGES as u64);
+    Box::new(move || {
+        let _ = &folder;
+        let ticks = open(&path).expect("a readable file");
+        let count = ticks.filter(Result::is_ok).count();
+        assert_ne!(black_box(count), 0);
     })
 }

@@ -1,10 +1,13 @@
-//! An ITCH 5.0 file of what happens to orders.
+//! Messages of ITCH 5.0: a file of what happens to orders, and messages in no order.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::hint::black_box;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use crate::orders::{Action, Step, steps};
+use tickcast_tickfile::ItchMessages;
+
+use crate::orders::{Action, Numbers, Step, steps};
 
 /// The time of the first message, ns after midnight, and from each to the next.
 const OPEN_NS: u64 = 34_200_000_000_000;
@@ -68,4 +71,117 @@ fn kind(action: Action) -> u8 {
         Action::Replace { .. } => b'U',
         Action::Execute => b'E',
     }
+}
+
+/// A capture of the opening of a day, in the folder that `TICKCAST_DATA` names.
+const CAPTURE: &str = "itch50-20191230-open.itch";
+
+/// Types and lengths in the proportions of that opening, of 100 messages.
+const MADE: [(u8, u8, u64); 7] = [
+    (b'A', 36, 38),
+    (b'F', 40, 19),
+    (b'U', 35, 22),
+    (b'D', 19, 17),
+    (b'E', 31, 2),
+    (b'X', 23, 1),
+    (b'P', 44, 1),
+];
+
+/// Messages in memory, each after its length as in a BinaryFILE, in an order that a branch predictor
+/// cannot learn.
+#[derive(Debug)]
+pub struct Shuffled {
+    /// The messages.
+    pub bytes: Vec<u8>,
+    /// How many there are.
+    pub count: usize,
+    /// Where they are from, in words.
+    pub origin: &'static str,
+}
+
+impl Shuffled {
+    /// About a megabyte, which stays in the second-level cache: what decoding takes.
+    #[must_use]
+    pub fn in_cache() -> Shuffled {
+        Shuffled::new(32_768)
+    }
+
+    /// Tens of megabytes, which come from memory: what decoding and memory take.
+    #[must_use]
+    pub fn in_memory() -> Shuffled {
+        Shuffled::new(1_000_000)
+    }
+
+    /// So many messages: those of the capture again and again, or made ones, in a random order.
+    ///
+    /// # Panics
+    /// When `TICKCAST_DATA` is there and the capture is not in it.
+    #[must_use]
+    pub fn new(count: usize) -> Shuffled {
+        let mut numbers = Numbers(11);
+        let (frames, origin) = match std::env::var_os("TICKCAST_DATA") {
+            Some(folder) => {
+                let capture = fs::read(Path::new(&folder).join(CAPTURE));
+                let frames = frames(&capture.expect("the capture in TICKCAST_DATA"));
+                (frames, "those of a real opening, repeated")
+            }
+            None => (made(&mut numbers), "made in the proportions of an opening"),
+        };
+        let mut order: Vec<usize> = (0..count).map(|at| at % frames.len()).collect();
+        for at in (1..order.len()).rev() {
+            order.swap(at, numbers.below(at as u64 + 1) as usize);
+        }
+        let bytes = order.iter().flat_map(|&at| &frames[at]).copied().collect();
+        Shuffled {
+            bytes,
+            count,
+            origin,
+        }
+    }
+
+    /// Decodes every message and looks at its type, locate and time, and at what most types have;
+    /// how many there were.
+    #[must_use]
+    pub fn decode(&self) -> u64 {
+        let messages = ItchMessages::new(black_box(&self.bytes));
+        let (sum, count) = messages.fold((0_u64, 0), |(sum, count), message| {
+            let head = message.nanos() ^ u64::from(message.locate());
+            let order = message.reference() ^ message.second();
+            let rest = u64::from(message.shares() ^ message.price()) ^ u64::from(message.kind());
+            (sum.wrapping_add(head ^ order ^ rest), count + 1)
+        });
+        black_box(sum);
+        count
+    }
+}
+
+/// The messages of a BinaryFILE with their lengths.
+fn frames(mut file: &[u8]) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    while let Some(length) = file.first_chunk::<2>() {
+        let (first, rest) = file.split_at(2 + usize::from(u16::from_be_bytes(*length)));
+        frames.push(first.to_vec());
+        file = rest;
+    }
+    frames
+}
+
+/// A thousand messages with random fields.
+fn made(numbers: &mut Numbers) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    for (kind, length, share) in MADE {
+        for _ in 0..10 * share {
+            let mut message: Vec<u8> = (0..length).map(|_| numbers.below(256) as u8).collect();
+            message[0] = kind;
+            if matches!(kind, b'A' | b'F' | b'P') {
+                message[19] = if numbers.below(2) == 0 { b'B' } else { b'S' };
+                message[24..32].copy_from_slice(b"ZVZZT   ");
+            }
+            if kind == b'F' {
+                message[36..].copy_from_slice(b"FLTG");
+            }
+            frames.push([&[0, length], message.as_slice()].concat());
+        }
+    }
+    frames
 }

@@ -14,7 +14,7 @@ mod turns;
 
 pub use cores::{cache_line_hops, last_cores, ns_each, on_two_cores, spin_until};
 pub use figure::{Bound, Figure};
-pub use itch::write_itch;
+pub use itch::{Shuffled, write_itch};
 pub use market::{market, packets};
 pub use tickcast_net::{Hiccups, hiccups};
 pub use turns::{Spread, control, in_turns, median, ratio, try_in_turns};

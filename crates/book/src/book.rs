@@ -1,6 +1,6 @@
-use std::hint::black_box;
-
 use tickcast_wire::{Quote, UNDEFINED_PRICE};
+
+use crate::levels::{Levels, Ranked};
 
 /// A side of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,18 +59,19 @@ impl Book {
         }
     }
 
-    /// Brings the middle of each side, where searches begin, into the cache: reads it for nothing.
-    #[inline]
-    pub(crate) fn touch(&self) {
-        for Levels(levels) in &self.sides {
-            black_box(levels.get(levels.len() / 2).map(|level| level.rank));
-        }
+    /// The levels of a side, the best first.
+    pub fn levels(&self, side: Side) -> impl ExactSizeIterator<Item = Level> + use<> {
+        let levels = self.sides[side as usize].sorted();
+        levels
+            .into_iter()
+            .rev()
+            .map(move |level| at_price(level, side))
     }
 
-    /// The levels of a side, the best first.
-    pub fn levels(&self, side: Side) -> impl ExactSizeIterator<Item = Level> {
-        let levels = &self.sides[side as usize].0;
-        levels.iter().rev().map(move |level| level.at_price(side))
+    /// Brings into the cache where the levels of both sides are found.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        self.sides.iter().for_each(Levels::touch);
     }
 
     /// Adds to a level. Says whether the best of the side changed.
@@ -87,8 +88,8 @@ impl Book {
 
     #[inline]
     pub(crate) fn best_of(&self, side: Side) -> Option<Level> {
-        let best = self.sides[side as usize].0.last();
-        best.map(|level| level.at_price(side))
+        let best = self.sides[side as usize].best();
+        best.map(|level| at_price(level, side))
     }
 }
 
@@ -100,57 +101,10 @@ fn rank(side: Side, price: i64) -> i64 {
     price ^ -(side as i64)
 }
 
-/// A level by its rank.
-#[derive(Debug, Clone, Copy)]
-struct Ranked {
-    rank: i64,
-    size: u64,
-}
-
-impl Ranked {
-    #[inline]
-    fn at_price(self, side: Side) -> Level {
-        Level {
-            price: rank(side, self.rank),
-            size: self.size,
-        }
-    }
-}
-
-/// Levels with the best at the end, where most changes happen and cost no move of the others.
-#[derive(Debug, Clone, Default)]
-struct Levels(Vec<Ranked>);
-
-impl Levels {
-    /// How many levels are worse: the index of the level of this rank, if there is one.
-    #[inline]
-    fn worse_than(&self, rank: i64) -> usize {
-        // No branch depends on what it finds: where a price is cannot be guessed.
-        self.0.partition_point(|level| level.rank < rank)
-    }
-
-    /// Sizes cannot overflow: a level holds fewer than 2^32 orders of less than 2^32 each.
-    #[inline]
-    fn add(&mut self, rank: i64, size: u32) -> bool {
-        let at = self.worse_than(rank);
-        let size = u64::from(size);
-        match self.0.get_mut(at) {
-            Some(level) if level.rank == rank => level.size += size,
-            _ => self.0.insert(at, Ranked { rank, size }),
-        }
-        at + 1 == self.0.len()
-    }
-
-    #[inline]
-    fn remove(&mut self, rank: i64, size: u32) -> bool {
-        let at = self.worse_than(rank);
-        let was_best = at + 1 == self.0.len();
-        if let Some(level) = self.0.get_mut(at) {
-            level.size -= u64::from(size);
-            if level.size == 0 {
-                self.0.remove(at);
-            }
-        }
-        was_best
+#[inline]
+fn at_price(level: Ranked, side: Side) -> Level {
+    Level {
+        price: rank(side, level.rank),
+        size: level.size,
     }
 }

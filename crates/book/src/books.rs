@@ -9,7 +9,8 @@ pub struct Limits {
     /// 4,294,967,295. An order takes 48 to 96 bytes.
     pub max_orders: usize,
     /// Instruments are numbered below this; default 65,536, at most 2,147,483,648. An instrument
-    /// takes 48 bytes and its levels.
+    /// takes 128 bytes, 512 more for each side that orders came to, and its levels that are far
+    /// from the best.
     pub max_instruments: u32,
 }
 
@@ -173,9 +174,9 @@ impl Books {
 
         let book = &mut self.books[order.instrument as usize];
         let before = book.best_of(order.side);
-        book.remove(order.side, order.price, order.size);
-        book.add(order.side, price, size);
-        let changed = book.best_of(order.side) != before;
+        let was_best = book.remove(order.side, order.price, order.size);
+        let is_best = book.add(order.side, price, size);
+        let changed = (was_best | is_best) && book.best_of(order.side) != before;
         Ok(Change {
             order,
             best: changed.then(|| book.best()),

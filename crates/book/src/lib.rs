@@ -21,6 +21,7 @@
 mod book;
 mod books;
 mod error;
+mod levels;
 mod orders;
 
 pub use book::{BestBidOffer, Book, Level, Side};

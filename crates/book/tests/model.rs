@@ -71,11 +71,21 @@ enum Message {
     Replace(u64, u64, i64, u32),
 }
 
+/// Prices a cent apart, so that some are near the best and some are not, between two cents, and at
+/// both ends.
+fn price() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        8 => (-60i64..60).prop_map(|cents| cents * 10_000_000),
+        4 => -3i64..3,
+        1 => prop_oneof![Just(i64::MIN), Just(i64::MIN + 1), Just(i64::MAX)],
+    ]
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let reference = 0u64..20;
     let side = prop_oneof![Just(Side::Bid), Just(Side::Ask)];
     let order =
-        (-12i64..12, 0u32..5, 0u32..4, side).prop_map(|(price, size, instrument, side)| Order {
+        (price(), 0u32..5, 0u32..4, side).prop_map(|(price, size, instrument, side)| Order {
             price,
             size,
             instrument,
@@ -85,7 +95,7 @@ fn message() -> impl Strategy<Value = Message> {
         4 => (reference.clone(), order).prop_map(|(reference, order)| Message::Add(reference, order)),
         2 => (reference.clone(), 0u32..6).prop_map(|(reference, size)| Message::Reduce(reference, size)),
         1 => reference.clone().prop_map(Message::Delete),
-        2 => (reference.clone(), reference, -12i64..12, 0u32..5)
+        2 => (reference.clone(), reference, price(), 0u32..5)
             .prop_map(|(old, new, price, size)| Message::Replace(old, new, price, size)),
     ]
 }

@@ -1,6 +1,7 @@
 //! From ITCH messages to ticks, through the order books.
 
 use std::collections::BTreeMap;
+use std::hint::select_unpredictable;
 
 use tickcast_book::{BookError, Books, Change, Limits, Order, Side};
 use tickcast_wire::{
@@ -143,15 +144,16 @@ impl Decoder {
 
     #[inline]
     fn add(&mut self, m: &ItchMessage, out: &mut Vec<Tick>) -> Result<(), &'static str> {
+        // No branch depends on which of the two it is.
+        let (is_bid, is_ask) = (m.code() == b'B', m.code() == b'S');
+        if !(is_bid | is_ask) {
+            return Err("unknown_side");
+        }
         let order = Order {
             price: price(m),
             size: m.shares(),
             instrument: m.locate().into(),
-            side: match m.code() {
-                b'B' => Side::Bid,
-                b'S' => Side::Ask,
-                _ => return Err("unknown_side"),
-            },
+            side: select_unpredictable(is_ask, Side::Ask, Side::Bid),
         };
         let best = self.books.add(m.reference(), order).map_err(book_reason)?;
         self.imply(m, out);
