@@ -1,4 +1,5 @@
-//! A lock-free broadcast ring of 64-byte lines: one producer, many readers, each at its own pace.
+//! A lock-free broadcast ring of 64-byte lines: one producer, many readers, each at its own pace. And
+//! [chunks](chunk()) of rows, which one thread appends and others read where they lie.
 //!
 //! The producer never waits and never knows how many readers there are. A reader that falls behind
 //! further than the ring reaches is [`Lapped`]: it is told so, and where to go on is its choice.
@@ -7,7 +8,7 @@
 //!
 //! The ring knows only lines of eight 64-bit words, and of these half a word in the first line of a
 //! batch is its own: the number of lines. It never allocates after [`ring`], never locks, never
-//! blocks, never reads a clock, and uses no `unsafe`.
+//! blocks, never reads a clock, and uses no `unsafe`. Chunks use some, and keep to the rest.
 //!
 //! ```
 //! use tickcast_queue::{Line, batch_lines, ring};
@@ -28,11 +29,13 @@
 //! assert!(reader.is_closed());
 //! ```
 
+mod chunk;
 mod producer;
 mod reader;
 mod ring;
 mod sync;
 
+pub use chunk::{ChunkReader, ChunkWriter, chunk};
 pub use producer::Producer;
 pub use reader::{Cursor, Lapped, Reader};
 pub use ring::{KEPT_LINES, LINE_WORDS, Line, Ring, batch_lines, ring};

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use loom::thread;
-use tickcast_queue::{Cursor, LINE_WORDS, Line, Producer, Reader, batch_lines, ring};
+use tickcast_queue::{
+    ChunkReader, Cursor, LINE_WORDS, Line, Producer, Reader, batch_lines, chunk, ring,
+};
 
 /// Most faults show within two or three preemptions; without a bound a model takes hours.
 fn model(body: impl Fn() + Sync + Send + 'static) {
@@ -251,5 +253,46 @@ fn closing_hides_nothing() {
         }
         assert_eq!(lines, 1);
         writer.join().unwrap();
+    });
+}
+
+/// Row `n` holds `n + first`, and the mark is the last row. Gives how many there are.
+fn read_chunk(reader: &ChunkReader<u64>, first: u64) -> usize {
+    let (rows, mark) = reader.filled();
+    assert!(rows.iter().copied().eq((first..).take(rows.len())));
+    assert_eq!(mark, rows.last().copied().unwrap_or(0));
+    rows.len()
+}
+
+#[test]
+fn a_chunk_is_read_while_it_is_filled() {
+    model(|| {
+        let mut writer = chunk(3, 0_u64);
+        let reader = writer.reader();
+        let reading = thread::spawn(move || {
+            let seen = read_chunk(&reader, 1);
+            assert!(seen <= read_chunk(&reader, 1));
+        });
+        writer.append([&[1][..]], 1);
+        writer.append([&[2][..], &[3]], 3);
+        reading.join().unwrap();
+    });
+}
+
+#[test]
+fn a_chunk_is_filled_anew_once_its_reader_is_gone() {
+    model(|| {
+        let mut writer = chunk(2, 0_u64);
+        writer.append([&[1][..]], 1);
+        let reader = writer.reader();
+        let reading = thread::spawn(move || read_chunk(&reader, 1));
+        if writer.clear() {
+            writer.append([&[5][..], &[6]], 6);
+            assert_eq!(read_chunk(&writer.reader(), 5), 2);
+        } else {
+            writer.append([&[2][..]], 2);
+        }
+        let seen = reading.join().unwrap();
+        assert!((1..=2).contains(&seen));
     });
 }
