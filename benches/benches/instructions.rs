@@ -14,10 +14,10 @@ use tickcast_latency::{EXEMPLARS, LONGEST_NS, Stage, stages};
 use tickcast_net::Datagrams;
 use tickcast_net::clock::realtime_ns;
 use tickcast_protocol::{
-    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, NotContiguous, Provenance, Responder,
+    Alarm, Arbiter, ArbiterConfig, Batch, Image, Line, Loss, Provenance, Responder,
     ResponderLimits, Sequencer, Sink, Start, TICKS_PER_BATCH,
 };
-use tickcast_queue::ring;
+use tickcast_queue::{chunk, ring};
 use tickcast_subscriber::{HandFed, Origin, Strategy};
 use tickcast_tickfile::{Synthetic, SyntheticConfig, open};
 use tickcast_wire::{Digest, Packet, PreviousSession, TICKS_PER_PACKET, Tick};
@@ -107,7 +107,7 @@ const CASES: &[Case] = &[
         start: send_batches,
     },
     Case {
-        name: "recovery server: a full batch from the ring into store and image",
+        name: "recovery server: a full batch into store and image",
         unit: "tick",
         units: BATCH_TICKS,
         budget: 57.0,
@@ -378,47 +378,41 @@ fn queue_by_packets() -> Box<dyn FnMut()> {
 /// What the send loop does for full batches, but for sockets and clocks.
 fn send_batches() -> Box<dyn FnMut()> {
     let ticks = market(BATCH_TICKS);
-    let (mut producer, _ring) = ring(1 << 12);
+    let mut kept = chunk(BATCH_TICKS, ticks[0]);
     let mut sequencer = Sequencer::new(1, 0, None);
     let mut batch = Batch::new();
     Box::new(move || {
+        assert!(kept.clear());
         for ticks in ticks.chunks_exact(TICKS_PER_BATCH) {
             sequencer.fill(black_box(ticks), |_| Some(1), &mut batch);
             batch.stamp(1);
             black_box(batch.bytes());
-            let lines = batch.ticks().map(|tick| tick.to_words());
-            producer.publish(&mark(sequencer.next_seq()), lines);
+            kept.append(batch.packets(), sequencer.digest().value());
         }
     })
 }
 
-/// What the recovery server does while nobody asks. All batches that rounds take lie in the ring
-/// from the start.
+/// What the recovery server does while nobody asks: a chunk a round.
 fn serve_batches() -> Box<dyn FnMut()> {
-    let batches = 2 * ROUNDS * BATCHES;
-    let (mut producer, ring) = ring(batches * (1 + TICKS_PER_BATCH));
-    let mut reader = ring.reader();
-    for ticks in market(batches * TICKS_PER_BATCH).chunks_exact(TICKS_PER_BATCH) {
-        producer.publish(&mark(1), ticks.iter().map(|tick| tick.to_words()));
-    }
+    let mut sequencer = Sequencer::new(1, 0, None);
+    let mut batch = Batch::new();
+    let ticks = market(2 * ROUNDS * BATCH_TICKS);
+    let chunks = ticks.chunks_exact(BATCH_TICKS).map(|ticks| {
+        let mut kept = chunk(BATCH_TICKS, ticks[0]);
+        for ticks in ticks.chunks_exact(TICKS_PER_BATCH) {
+            sequencer.fill(ticks, |_| Some(1), &mut batch);
+            kept.append(batch.packets(), sequencer.digest().value());
+        }
+        kept.reader()
+    });
+    let mut chunks = chunks.collect::<Vec<_>>().into_iter();
     let mut responder = Responder::new(1, 0, None, ResponderLimits::default());
     Box::new(move || {
-        for _ in 0..BATCHES {
-            assert_eq!(reader.read(&mut [mark(0)]), Ok(1));
-            let (first_seq, digest) = (responder.store().next_seq(), Digest::default());
-            let read = |rows: &mut [[u64; 8]]| {
-                assert_eq!(reader.read(rows), Ok(rows.len()));
-                Ok::<(), NotContiguous>(())
-            };
-            let appended = responder.append_with(first_seq, TICKS_PER_BATCH, digest, read);
-            appended.expect("it continues the stream");
-        }
+        let chunk = chunks.next().expect("one a round");
+        let digest = Digest::from_value(chunk.filled().1);
+        responder.begin(chunk);
+        assert_eq!(responder.take_in(BATCH_TICKS, digest), Ok(BATCH_TICKS));
     })
-}
-
-/// The line before the ticks of a batch.
-const fn mark(first_seq: u64) -> [u64; 8] {
-    [first_seq, TICKS_PER_BATCH as u64, 0, 0, 0, 0, 0, 0]
 }
 
 fn record() -> Box<dyn FnMut()> {

@@ -78,10 +78,10 @@ mod faults {
         HeartbeatsStop,
         /// The end of session names one seq less than was sent.
         EndNamedOneLow,
-        /// The store serves one tick more than it keeps: the row has been overwritten.
+        /// The store serves one tick more than it keeps.
         StoreOneLong,
-        /// The store changes a field of a tick.
-        StoreChangesTick,
+        /// The store serves the row before the one that was asked for.
+        StoreServesRowBefore,
         /// The store serves one tick that is not there yet.
         ServesUnpublished,
         /// `TooOld` names an oldest tick that is one too late.

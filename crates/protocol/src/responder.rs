@@ -3,18 +3,14 @@
 use std::sync::{Arc, Weak};
 
 use tickcast_wire::{Digest, Reply, ReplyStatus, Request, RequestKind, TICK_BYTES, Tick};
-use zerocopy::IntoBytes;
 
 use crate::image::{DEFAULT_MAX_INSTRUMENTS, Image};
 use crate::store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};
 
-/// Ticks taken into the store before the image takes them in: they are still in the nearest cache.
-const APPEND_TICKS: usize = 256;
-
 /// The bounds of a [`Responder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResponderLimits {
-    /// Ticks kept for retransmission, preallocated. Default 1,048,576 (64 MiB).
+    /// Ticks kept for retransmission. Default 1,048,576 (64 MiB).
     pub store_ticks: usize,
     /// Instruments in the image. Default 65,536. With more of them the image is not complete, and
     /// snapshot requests are answered Busy.
@@ -116,14 +112,15 @@ pub enum Response {
 /// A request for another channel is answered Malformed: it comes from a subscriber set up with the
 /// wrong address, which no later answer would help.
 ///
-/// Feed it every published tick with [`Responder::append`]; ask [`Responder::respond`]. `now` is in
-/// ns of any clock that does not go back.
-pub struct Responder {
+/// The ticks stay where whoever published them laid them, in chunks `C` ([`Store`]): name each by
+/// [`Responder::begin`], and what is in it by [`Responder::take_in`]. Then ask
+/// [`Responder::respond`]. `now` is in ns of any clock that does not go back.
+pub struct Responder<C> {
     session: u64,
     channel: u16,
     flow_window: Option<u64>,
     limits: ResponderLimits,
-    store: Store,
+    store: Store<C>,
     image: Image,
     /// Of all ticks taken in.
     digest: Digest,
@@ -131,7 +128,7 @@ pub struct Responder {
     alive: Vec<Weak<Snapshot>>,
 }
 
-impl Responder {
+impl<C: AsRef<[Tick]>> Responder<C> {
     /// The responder of a session on a channel. `flow_window` is the window of flow control in
     /// ticks, `None` when it is off.
     #[must_use]
@@ -140,7 +137,7 @@ impl Responder {
         channel: u16,
         flow_window: Option<u64>,
         limits: ResponderLimits,
-    ) -> Responder {
+    ) -> Responder<C> {
         Responder {
             session,
             channel,
@@ -154,50 +151,26 @@ impl Responder {
         }
     }
 
-    /// Takes in the next published ticks; `digest` is that of all ticks with them.
+    /// The next published ticks come in this chunk.
+    pub fn begin(&mut self, chunk: C) {
+        self.store.begin(chunk);
+    }
+
+    /// Takes in what the latest chunk has in its first `rows` rows that was not taken in yet, and
+    /// gives how many ticks that is. `digest` is that of all ticks with them.
     ///
     /// # Errors
     /// [`NotContiguous`] when they do not continue the stream; then nothing was taken in.
-    pub fn append(&mut self, mut ticks: &[Tick], digest: Digest) -> Result<(), NotContiguous> {
-        let first_seq = ticks.first().map_or(self.store.next_seq(), Tick::seq);
-        self.append_with(first_seq, ticks.len(), digest, |rows| {
-            let (first, rest) = ticks.split_at(rows.len());
-            rows.as_mut_bytes().copy_from_slice(first.as_bytes());
-            ticks = rest;
-            Ok(())
-        })
-    }
-
-    /// Takes in the next `count` published ticks, of which the first has seq `first_seq`. They are
-    /// copied only once: `write` writes some of them at a time, as words, where they stay, until all
-    /// are there. `digest` is that of all ticks with them.
-    ///
-    /// # Errors
-    /// [`NotContiguous`] when they do not continue the stream; then nothing was taken in. An error
-    /// of `write`: then the ticks written before were, and the digest does not fit them any more.
-    pub fn append_with<E: From<NotContiguous>>(
-        &mut self,
-        first_seq: u64,
-        count: usize,
-        digest: Digest,
-        mut write: impl FnMut(&mut [[u64; 8]]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.store.expect(first_seq)?;
-        let mut left = count;
-        while left > 0 {
-            let rows = self.store.make_room(left.min(APPEND_TICKS));
-            let added = rows.len();
-            write(rows)?;
-            self.image.apply_all(self.store.add(added));
-            left -= added;
-        }
+    pub fn take_in(&mut self, rows: usize, digest: Digest) -> Result<usize, NotContiguous> {
+        let ticks = self.store.add(rows)?;
+        self.image.apply_all(ticks);
         self.digest = digest;
-        Ok(())
+        Ok(ticks.len())
     }
 
     /// The ticks kept for retransmission.
     #[must_use]
-    pub const fn store(&self) -> &Store {
+    pub const fn store(&self) -> &Store<C> {
         &self.store
     }
 
@@ -368,19 +341,20 @@ mod tests {
     }
 
     /// A responder after `n` ticks of three instruments in turn.
-    fn responder(n: u64) -> Responder {
+    fn responder(n: u64) -> Responder<Vec<Tick>> {
         let mut responder = Responder::new(SESSION, CHANNEL, None, limits());
         publish(&mut responder, n);
         responder
     }
 
-    fn publish(responder: &mut Responder, n: u64) {
+    fn publish(responder: &mut Responder<Vec<Tick>>, n: u64) {
         for _ in 0..n {
             let seq = responder.store().next_seq();
             let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, (seq % 3) as u32, seq);
             let mut digest = responder.digest;
             digest.update(&tick.with_seq(seq));
-            responder.append(&[tick.with_seq(seq)], digest).unwrap();
+            responder.begin(vec![tick.with_seq(seq)]);
+            assert_eq!(responder.take_in(1, digest), Ok(1));
         }
     }
 
@@ -393,7 +367,11 @@ mod tests {
     }
 
     /// Status and detail of a refusal; its reply must pass the client's check.
-    fn refusal(responder: &mut Responder, request: &Request, now: u64) -> (ReplyStatus, u64) {
+    fn refusal(
+        responder: &mut Responder<Vec<Tick>>,
+        request: &Request,
+        now: u64,
+    ) -> (ReplyStatus, u64) {
         match responder.respond(request, now) {
             Response::Refused(status, reply) => {
                 assert_eq!(reply.check(request), Ok(status));
@@ -481,7 +459,11 @@ mod tests {
         );
     }
 
-    fn snapshot(responder: &mut Responder, at_least: u64, now: u64) -> Option<Arc<Snapshot>> {
+    fn snapshot(
+        responder: &mut Responder<Vec<Tick>>,
+        at_least: u64,
+        now: u64,
+    ) -> Option<Arc<Snapshot>> {
         let request = ask(RequestKind::Snapshot, SESSION, at_least, 0);
         match responder.respond(&request, now) {
             Response::Snapshot { reply, snapshot } => {
@@ -539,7 +521,8 @@ mod tests {
     fn an_incomplete_image_is_not_served() {
         let mut responder = responder(3);
         let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 99, 0).with_seq(4);
-        responder.append(&[tick], Digest::default()).unwrap();
+        responder.begin(vec![tick]);
+        assert_eq!(responder.take_in(1, Digest::default()), Ok(1));
         assert_eq!(responder.image().refused(), 1);
         assert_eq!(snapshot(&mut responder, 1, 0), None);
     }
@@ -550,7 +533,7 @@ mod tests {
         let expected = (ReplyStatus::FlowControlOff, 0);
         assert_eq!(refusal(&mut responder(10), &join, 0), expected);
 
-        let mut with_flow = Responder::new(SESSION, CHANNEL, Some(1234), limits());
+        let mut with_flow = Responder::<Vec<Tick>>::new(SESSION, CHANNEL, Some(1234), limits());
         let Response::Joined { reply, next_seq } = with_flow.respond(&join, 0) else {
             panic!("refused");
         };
@@ -590,7 +573,8 @@ mod tests {
     fn a_hole_in_what_was_published_is_refused() {
         let mut responder = responder(3);
         let tick = Tick::new(Quote::new(1, 2, 3, 4), 1u16, 1, 0).with_seq(5);
-        let error = responder.append(&[tick], Digest::default()).unwrap_err();
+        responder.begin(vec![tick]);
+        let error = responder.take_in(1, Digest::default()).unwrap_err();
         assert_eq!(
             error,
             NotContiguous {

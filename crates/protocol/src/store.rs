@@ -1,20 +1,25 @@
 //! The last ticks of a session, to be sent again.
 
+use std::collections::VecDeque;
+
 use thiserror::Error;
 use tickcast_wire::Tick;
-use zerocopy::{IntoBytes, transmute_ref};
 
 /// The default size of a [`Store`] in ticks: 64 MiB of them.
 pub const DEFAULT_STORE_TICKS: usize = 1 << 20;
 
-/// The last N ticks of a session: tick `seq` lies at row `(seq - 1) % N`.
-///
-/// All memory is taken when it is made.
-pub struct Store {
-    /// Ticks as words, so that whoever brings them as words can write them where they stay.
-    rows: Box<[[u64; 8]]>,
-    oldest: u64,
+/// The last N ticks of a session, where whoever published them laid them: in chunks, such as
+/// vectors of ticks, each of which goes on growing until the next begins.
+pub struct Store<C> {
+    /// In order. The last may hold more than was added so far.
+    chunks: VecDeque<Chunk<C>>,
+    ticks: u64,
     next_seq: u64,
+}
+
+struct Chunk<C> {
+    first_seq: u64,
+    rows: C,
 }
 
 /// Why ticks do not continue a stream.
@@ -30,7 +35,7 @@ pub struct NotContiguous {
 /// Why a store cannot give a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RangeError {
-    /// Its first ticks are already overwritten.
+    /// Its first ticks are no longer kept.
     #[error("too old: the oldest tick kept is {oldest}")]
     TooOld {
         /// The seq of the oldest tick kept.
@@ -44,13 +49,13 @@ pub enum RangeError {
     },
 }
 
-impl Store {
+impl<C: AsRef<[Tick]>> Store<C> {
     /// A store of the last `ticks` ticks (at least 1), empty.
     #[must_use]
-    pub fn new(ticks: usize) -> Store {
+    pub fn new(ticks: usize) -> Store<C> {
         Store {
-            rows: vec![[0; 8]; ticks.max(1)].into_boxed_slice(),
-            oldest: 1,
+            chunks: VecDeque::new(),
+            ticks: ticks.max(1) as u64,
             next_seq: 1,
         }
     }
@@ -63,66 +68,60 @@ impl Store {
 
     /// The seq of the oldest tick kept; when there is none yet, 1.
     #[must_use]
-    pub const fn oldest(&self) -> u64 {
-        self.oldest
+    pub fn oldest(&self) -> u64 {
+        self.next_seq.saturating_sub(self.ticks).max(1)
     }
 
-    /// Adds the next ticks; the oldest make room.
+    /// From now on ticks come in this chunk; what the one before has was [added](Store::add), or
+    /// never will be. Chunks of which no tick is kept are dropped.
+    pub fn begin(&mut self, rows: C) {
+        let oldest = self.oldest();
+        let is_unused = |last: &Chunk<C>| last.first_seq == self.next_seq;
+        if self.chunks.back().is_some_and(is_unused) {
+            self.chunks.pop_back();
+        }
+        while let Some(second) = self.chunks.get(1)
+            && second.first_seq <= oldest
+        {
+            self.chunks.pop_front();
+        }
+        self.chunks.push_back(Chunk {
+            first_seq: self.next_seq,
+            rows,
+        });
+    }
+
+    /// Adds what the latest chunk has in its first `rows` rows that was not added yet, and shows it.
     ///
     /// # Errors
     /// [`NotContiguous`] when the first does not carry the next seq; then nothing was added.
-    pub fn append(&mut self, mut ticks: &[Tick]) -> Result<(), NotContiguous> {
-        self.expect(ticks.first().map_or(self.next_seq, Tick::seq))?;
-        while !ticks.is_empty() {
-            let rows = self.make_room(ticks.len());
-            let added = rows.len();
-            rows.as_mut_bytes()
-                .copy_from_slice(ticks[..added].as_bytes());
-            self.add(added);
-            ticks = &ticks[added..];
+    pub fn add(&mut self, rows: usize) -> Result<&[Tick], NotContiguous> {
+        let Some(chunk) = self.chunks.back() else {
+            return Ok(&[]);
+        };
+        let added = (self.next_seq - chunk.first_seq) as usize;
+        let ticks = chunk.rows.as_ref();
+        let ticks = &ticks[added.min(ticks.len())..rows.clamp(added, ticks.len())];
+        let (expected, found) = (
+            self.next_seq,
+            ticks.first().map_or(self.next_seq, Tick::seq),
+        );
+        if found != expected {
+            return Err(NotContiguous { expected, found });
         }
-        Ok(())
+        self.next_seq += ticks.len() as u64;
+        Ok(ticks)
     }
 
-    /// Whether the ticks to come may begin with this seq.
-    pub(crate) const fn expect(&self, found: u64) -> Result<(), NotContiguous> {
-        let expected = self.next_seq;
-        if found == expected {
-            Ok(())
-        } else {
-            Err(NotContiguous { expected, found })
-        }
-    }
-
-    /// The rows of the next ticks, at least one and at most `most`, for the caller to write. The
-    /// ticks that lay there are no longer kept; the new ones are once they were [added](Store::add).
-    pub(crate) fn make_room(&mut self, most: usize) -> &mut [[u64; 8]] {
-        let row = self.row(self.next_seq);
-        let count = most.min(self.rows.len() - row);
-        let end = self.next_seq + count as u64;
-        let kept_from = end.saturating_sub(self.rows.len() as u64);
-        self.oldest = self.oldest.max(kept_from);
-        &mut self.rows[row..row + count]
-    }
-
-    /// Adds the ticks written to the first `count` rows that [`Store::make_room`] gave, and shows
-    /// them.
-    pub(crate) fn add(&mut self, count: usize) -> &[Tick] {
-        let row = self.row(self.next_seq);
-        self.next_seq += count as u64;
-        let rows = &mut self.rows[row..row + count];
-        if planted!(StoreChangesTick) {
-            rows[0] = Tick::from_words(rows[0]).with_ts_due(1).to_words();
-        }
-        transmute_ref!(rows)
-    }
-
-    /// Ticks `first .. first + count` as they lie: one slice, or two where the ring wraps (the
-    /// second is empty otherwise).
+    /// Ticks `first .. first + count` as they lie: a slice of each chunk that has some.
     ///
     /// # Errors
     /// [`RangeError`] when not all of them are there.
-    pub fn range(&self, first: u64, count: u64) -> Result<(&[Tick], &[Tick]), RangeError> {
+    pub fn range(
+        &self,
+        first: u64,
+        count: u64,
+    ) -> Result<impl Iterator<Item = &[Tick]>, RangeError> {
         if first + u64::from(planted!(StoreOneLong)) < self.oldest() {
             let oldest = self.oldest() + u64::from(planted!(OldestOneMore));
             return Err(RangeError::TooOld { oldest });
@@ -134,16 +133,28 @@ impl Store {
                 next: self.next_seq,
             });
         }
-        // It lies between oldest and next, so it is no longer than the ring.
-        let count = count as usize;
-        let row = self.row(first);
-        let head = count.min(self.rows.len() - row);
-        let (head, wrapped) = (&self.rows[row..row + head], &self.rows[..count - head]);
-        Ok((transmute_ref!(head), transmute_ref!(wrapped)))
+        let begun = |chunk: &Chunk<C>| chunk.first_seq <= first;
+        let at = self.chunks.partition_point(begun).saturating_sub(1);
+        let chunks = self.chunks.range(at..);
+        let mut from = self
+            .chunks
+            .get(at)
+            .map_or(0, |it| first.saturating_sub(it.first_seq)) as usize;
+        from -= usize::from(planted!(StoreServesRowBefore) && from > 0);
+        // It lies between oldest and next.
+        let mut left = count as usize;
+        Ok(chunks.map_while(move |chunk| {
+            let rows = &chunk.rows.as_ref()[from..];
+            let rows = &rows[..rows.len().min(left)];
+            (from, left) = (0, left - rows.len());
+            (!rows.is_empty()).then_some(rows)
+        }))
     }
 
-    const fn row(&self, seq: u64) -> usize {
-        ((seq - 1) % self.rows.len() as u64) as usize
+    /// The chunk in which ticks come.
+    #[must_use]
+    pub fn latest(&self) -> Option<&C> {
+        self.chunks.back().map(|chunk| &chunk.rows)
     }
 }
 
@@ -159,62 +170,92 @@ mod tests {
             .collect()
     }
 
-    fn seqs(range: (&[Tick], &[Tick])) -> (Vec<u64>, Vec<u64>) {
+    fn append(store: &mut Store<Vec<Tick>>, ticks: Vec<Tick>) {
+        let count = ticks.len();
+        store.begin(ticks);
+        assert_eq!(store.add(count).map(<[Tick]>::len), Ok(count));
+    }
+
+    fn range(
+        store: &Store<Vec<Tick>>,
+        first: u64,
+        count: u64,
+    ) -> Result<Vec<Vec<u64>>, RangeError> {
         let seqs = |ticks: &[Tick]| ticks.iter().map(Tick::seq).collect();
-        (seqs(range.0), seqs(range.1))
+        Ok(store.range(first, count)?.map(seqs).collect())
     }
 
     #[test]
-    fn exact_trace_of_a_small_ring() {
+    fn exact_trace_of_a_small_store() {
         let mut store = Store::new(4);
         assert_eq!((store.oldest(), store.next_seq()), (1, 1));
-        assert_eq!(store.range(1, 1), Err(RangeError::NotYet { next: 1 }));
-        assert_eq!(store.range(0, 1), Err(RangeError::TooOld { oldest: 1 }));
+        assert_eq!(range(&store, 1, 1), Err(RangeError::NotYet { next: 1 }));
+        assert_eq!(range(&store, 0, 1), Err(RangeError::TooOld { oldest: 1 }));
 
-        store.append(&ticks(1, 3)).unwrap();
-        assert_eq!(seqs(store.range(1, 3).unwrap()), (vec![1, 2, 3], vec![]));
-        assert_eq!(store.range(3, 2), Err(RangeError::NotYet { next: 4 }));
+        append(&mut store, ticks(1, 3));
+        assert_eq!(range(&store, 1, 3), Ok(vec![vec![1, 2, 3]]));
+        assert_eq!(range(&store, 3, 2), Err(RangeError::NotYet { next: 4 }));
 
-        store.append(&ticks(4, 3)).unwrap();
+        append(&mut store, ticks(4, 3));
         assert_eq!(store.oldest(), 3);
-        assert_eq!(seqs(store.range(3, 4).unwrap()), (vec![3, 4], vec![5, 6]));
-        assert_eq!(seqs(store.range(5, 2).unwrap()), (vec![5, 6], vec![]));
-        assert_eq!(seqs(store.range(7, 0).unwrap()), (vec![], vec![]));
-        assert_eq!(store.range(2, 1), Err(RangeError::TooOld { oldest: 3 }));
+        assert_eq!(range(&store, 3, 4), Ok(vec![vec![3], vec![4, 5, 6]]));
+        assert_eq!(range(&store, 5, 2), Ok(vec![vec![5, 6]]));
+        assert_eq!(range(&store, 7, 0), Ok(vec![]));
+        assert_eq!(range(&store, 2, 1), Err(RangeError::TooOld { oldest: 3 }));
         assert_eq!(
-            store.range(6, u64::MAX),
+            range(&store, 6, u64::MAX),
             Err(RangeError::NotYet { next: 7 })
         );
 
-        store.append(&ticks(7, 9)).unwrap();
+        append(&mut store, ticks(7, 9));
         assert_eq!((store.oldest(), store.next_seq()), (12, 16));
-        let (head, tail) = store.range(12, 4).unwrap();
-        assert_eq!([head, tail].concat(), ticks(12, 4));
+        assert_eq!(range(&store, 12, 4), Ok(vec![vec![12, 13, 14, 15]]));
+        append(&mut store, ticks(16, 3));
+        assert_eq!(store.chunks.len(), 2, "nothing of the first two is kept");
+    }
+
+    #[test]
+    fn a_chunk_grows_and_only_what_was_added_is_there() {
+        let mut store = Store::new(4);
+        assert_eq!(store.add(1), Ok(&[][..]), "there is no chunk yet");
+        store.begin(ticks(1, 5));
+        assert_eq!(store.add(0), Ok(&[][..]));
+        assert_eq!(store.add(2), Ok(&ticks(1, 2)[..]));
+        assert_eq!(range(&store, 2, 2), Err(RangeError::NotYet { next: 3 }));
+        assert_eq!(store.add(1), Ok(&[][..]), "a chunk does not shrink");
+        assert_eq!(store.add(9), Ok(&ticks(3, 3)[..]), "all there are");
+        assert_eq!(range(&store, 2, 3), Ok(vec![vec![2, 3, 4]]));
     }
 
     #[test]
     fn a_hole_or_a_repetition_is_refused() {
         let mut store = Store::new(4);
-        store.append(&ticks(1, 2)).unwrap();
+        append(&mut store, ticks(1, 2));
         for found in [2, 4] {
-            let error = store.append(&ticks(found, 1)).unwrap_err();
+            store.begin(ticks(found, 1));
+            let error = store.add(1).unwrap_err();
             assert_eq!(error, NotContiguous { expected: 3, found });
         }
-        assert_eq!((store.next_seq(), store.append(&[])), (3, Ok(())));
+        assert_eq!((store.next_seq(), store.add(0)), (3, Ok(&[][..])));
+        append(&mut store, ticks(3, 2));
+        assert_eq!(range(&store, 1, 4), Ok(vec![vec![1, 2], vec![3, 4]]));
     }
 
     proptest! {
         #[test]
         fn agrees_with_a_vector(
             size in 1usize..40,
-            appends in proptest::collection::vec(0u64..60, 0..12),
+            appends in proptest::collection::vec((0u64..60, 0u64..60), 0..12),
             asks in proptest::collection::vec((0u64..400, 0u64..80), 0..20),
         ) {
             let mut store = Store::new(size);
             let mut model = Vec::new();
-            for count in appends {
+            for (count, at_first) in appends {
                 let new = ticks(model.len() as u64 + 1, count);
-                store.append(&new).unwrap();
+                store.begin(new.clone());
+                for rows in [at_first.min(count), count] {
+                    store.add(rows as usize).unwrap();
+                }
                 model.extend(new);
             }
             let next = model.len() as u64 + 1;
@@ -227,7 +268,7 @@ mod tests {
                 } else {
                     Ok(model[first as usize - 1..(first + count) as usize - 1].to_vec())
                 };
-                let found = store.range(first, count).map(|(head, tail)| [head, tail].concat());
+                let found = store.range(first, count).map(|rows| rows.flatten().copied().collect());
                 prop_assert_eq!(found, expected);
             }
         }

@@ -82,9 +82,6 @@ pub struct RecoveryConfig {
     pub allow: Vec<IpNet>,
     /// TLS, and the token that clients beyond this host must show. Default none: plain text.
     pub tls: Option<ServerTls>,
-    /// Ticks on their way from the send loop to the store, and a line for each packet of them. When
-    /// it is nearly full, the send loop waits. At least 4,096; rounded up to a power of two. Default 262,144 (16 MiB).
-    pub ring_ticks: usize,
     /// The core of the server thread.
     pub core: Option<usize>,
 }
@@ -97,7 +94,6 @@ impl Default for RecoveryConfig {
             clients: ClientLimits::default(),
             allow: Vec::new(),
             tls: None,
-            ring_ticks: 262_144,
             core: None,
         }
     }

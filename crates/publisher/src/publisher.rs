@@ -159,7 +159,7 @@ impl Publisher {
                 let _stop_when_done = stop_when_done;
                 server.run()
             };
-            // If the send loop cannot be started, the ring closes and the server ends.
+            // If the send loop cannot be started, its end of the way is gone and the server ends.
             serve = Some(spawn_named("tc-serve", recovery.core, run)?);
             outbox = Some(to_server);
         }
@@ -219,7 +219,7 @@ fn open_server(
     counters: &Arc<Counters>,
     positions: &Arc<Positions>,
 ) -> Result<(Server, Outbox), PublishError> {
-    let (outbox, inbox) = handover(recovery.ring_ticks);
+    let (outbox, inbox) = handover(recovery.limits.store_ticks);
     let window = config.flow_control.map(|flow| flow.window);
     let responder = Responder::new(session, config.channel, window, recovery.limits);
     let server = Server::open(

@@ -107,7 +107,6 @@ impl<S: Source> SendLoop<S> {
             };
             let now = realtime_ns();
             self.meter.look(now, || now);
-            let first_seq = self.sequencer.next_seq();
             let (sequencer, batch) = (&mut self.sequencer, &mut running.batch);
             let count = if schedule.is_always_due() {
                 // Without a look at each tick.
@@ -118,7 +117,7 @@ impl<S: Source> SendLoop<S> {
             if count > 0 {
                 self.meter.work();
                 self.source.take(count);
-                self.send_batch(first_seq, running);
+                self.send_batch(running);
                 running.idler.wait(true, || ());
                 continue;
             }
@@ -154,12 +153,12 @@ impl<S: Source> SendLoop<S> {
         allowance
     }
 
-    fn send_batch(&mut self, first_seq: u64, running: &mut Running) {
+    fn send_batch(&mut self, running: &mut Running) {
         let ts_sent = realtime_ns();
         running.batch.stamp(ts_sent);
         self.lines.send(running.batch.bytes());
         if let Some(outbox) = &mut self.outbox {
-            outbox.publish(first_seq, &running.batch, self.sequencer.digest());
+            outbox.publish(&running.batch, self.sequencer.digest());
         }
         if running.first_sent == 0 {
             running.first_sent = ts_sent;

@@ -52,7 +52,7 @@ pub(crate) struct Publisher {
     sequencer: Sequencer,
     heartbeats: Heartbeat,
     batch: Batch,
-    responder: Responder,
+    responder: Responder<Vec<Tick>>,
     /// When the server has the ticks up to which seq.
     on_the_way: VecDeque<(u64, usize, Digest)>,
     /// How many ticks the server has.
@@ -115,7 +115,7 @@ impl Publisher {
         self.sequencer.next_seq()
     }
 
-    pub(crate) fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store<Vec<Tick>> {
         self.responder.store()
     }
 
@@ -178,10 +178,11 @@ impl Publisher {
             && at <= now
         {
             self.on_the_way.pop_front();
-            let appended = self
-                .responder
-                .append(&session.ticks[self.stored as usize..end], digest);
-            debug_assert_eq!(appended, Ok(()), "the simulation feeds it in order");
+            let ticks = session.ticks[self.stored as usize..end].to_vec();
+            let count = ticks.len();
+            self.responder.begin(ticks);
+            let taken = self.responder.take_in(count, digest);
+            debug_assert_eq!(taken, Ok(count), "the simulation feeds it in order");
             self.stored = end as u64;
         }
         let response = self.responder.respond(request, now);

@@ -524,8 +524,8 @@ fn rows(reading: &Reading, count: u64, around: &mut Around<'_>) -> Option<Vec<Ti
         Body::Store => {
             let store = around.publisher.as_ref()?.store();
             let first = reading.first_seq + reading.row;
-            let (head, tail) = store.range(first, count).ok()?;
-            let rows = [head, tail].concat();
+            let rows: Vec<&[Tick]> = store.range(first, count).ok()?.collect();
+            let rows = rows.concat();
             let published = &around.history.last()?.ticks[first as usize - 1..];
             if rows[..] != published[..rows.len()] {
                 let what = || format!("publisher: seqs from {first} on are not kept as published");

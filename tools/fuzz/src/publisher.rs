@@ -86,7 +86,7 @@ fn request(input: &mut Input<'_>, next: u64) -> [u8; 64] {
 struct Publisher {
     sequencer: Sequencer,
     batch: Batch,
-    responder: Responder,
+    responder: Responder<Vec<Tick>>,
     /// All that was published: what is right.
     published: Vec<Tick>,
     digest: Digest,
@@ -122,8 +122,9 @@ impl Publisher {
             assert_eq!(packet.header().first_seq(), self.published.len() as u64 + 1);
             self.digest.update_all(ticks);
             self.published.extend_from_slice(ticks);
-            let appended = self.responder.append(ticks, self.digest);
-            appended.expect("the next ticks");
+            self.responder.begin(ticks.to_vec());
+            let taken = self.responder.take_in(ticks.len(), self.digest);
+            assert_eq!(taken, Ok(ticks.len()));
         }
         let start = self.published.len() - taken;
         for (tick, sent) in ticks.iter().zip(&self.published[start..]) {
@@ -138,8 +139,9 @@ impl Publisher {
             assert_eq!(header.digest(), self.digest);
         }
         if let Some(again) = self.batch.packets().next() {
-            let appended = self.responder.append(again, self.digest);
-            assert!(appended.is_err(), "a repetition was taken in");
+            self.responder.begin(again.to_vec());
+            let taken = self.responder.take_in(again.len(), self.digest);
+            assert!(taken.is_err(), "a repetition was taken in");
         }
     }
 
@@ -166,14 +168,11 @@ impl Publisher {
                 assert_eq!(reply.check(&request), Ok(ReplyStatus::Ok));
                 assert_eq!((first_seq, count), (request.first_seq(), request.count()));
                 assert!(count <= LIMITS.ticks_per_request);
-                let (head, tail) = self
-                    .responder
-                    .store()
-                    .range(first_seq, count)
-                    .expect("rows");
+                let rows = self.responder.store().range(first_seq, count);
+                let rows: Vec<&[Tick]> = rows.expect("rows").collect();
                 let start = first_seq as usize - 1;
                 let expected = &self.published[start..start + count as usize];
-                assert_eq!([head, tail].concat(), expected);
+                assert_eq!(rows.concat(), expected);
             }
             Response::Snapshot { reply, snapshot } => {
                 assert_eq!(reply.check(&request), Ok(ReplyStatus::Ok));

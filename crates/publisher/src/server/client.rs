@@ -11,6 +11,7 @@ use zerocopy::FromBytes;
 
 use crate::config::ClientLimits;
 use crate::counters::{Counter, Counters};
+use crate::handover::Kept;
 use crate::server::admission::Admission;
 use crate::server::bucket::TokenBucket;
 use crate::server::budget::Budget;
@@ -86,7 +87,7 @@ pub(crate) struct Client {
 
 /// What a client's turn needs of the server.
 pub(crate) struct Desk<'a> {
-    pub(crate) responder: &'a mut Responder,
+    pub(crate) responder: &'a mut Responder<Kept>,
     pub(crate) budget: &'a mut Budget,
     pub(crate) handshakes: &'a mut TokenBucket,
     pub(crate) admission: &'a mut Admission,

@@ -22,14 +22,13 @@ use thiserror::Error;
 use tickcast_net::clock::monotonic_ns;
 use tickcast_net::raise_open_files;
 use tickcast_protocol::{NotContiguous, Responder};
-use tickcast_queue::Lapped;
 use tickcast_wire::{Reply, ReplyStatus};
 use zerocopy::IntoBytes;
 
 use crate::config::{ClientLimits, RecoveryConfig};
 use crate::counters::{Counter, Counters};
 use crate::flow::Positions;
-use crate::handover::Inbox;
+use crate::handover::{Inbox, Kept};
 use crate::server::admission::{Admission, Refusal};
 use crate::server::bucket::TokenBucket;
 use crate::server::budget::Budget;
@@ -42,7 +41,7 @@ use crate::tls::ServerTls;
 const DRAIN_EVERY: Duration = Duration::from_millis(1);
 
 /// And this often while they come slowly: each time the server runs, it takes a core from whoever
-/// spins there. In that time even a send loop at full speed does not fill the ring.
+/// spins there. In that time even a send loop at full speed does not use up the spare chunks.
 const DRAIN_SLOWLY: Duration = Duration::from_millis(10);
 
 /// Ticks come fast when there were more than this many to take, which takes some 20 µs.
@@ -51,10 +50,10 @@ const FAST_TICKS: usize = 1_024;
 /// Deadlines are looked at this often, in ns.
 const DEADLINES_EVERY_NS: u64 = 10_000_000;
 
-/// After so many ticks from the ring clients have their turn again.
+/// After so many ticks clients have their turn again.
 const DRAIN_TICKS: usize = 65_536;
 
-/// Turns of clients, of 64 KiB each, before the ring is looked at again: however many clients want
+/// Turns of clients, of 64 KiB each, before the store is looked after again: however many clients want
 /// to be served, the store keeps up with the send loop.
 const MOST_TURNS: usize = 16;
 
@@ -89,9 +88,6 @@ pub enum ServeError {
     /// Waiting for clients failed.
     #[error("the recovery server cannot wait for its clients: {0}")]
     Poll(#[from] io::Error),
-    /// The send loop overtook the store, which it must not.
-    #[error("the store was overtaken: {0}")]
-    Lapped(#[from] Lapped),
     /// The store was handed ticks with a hole.
     #[error("the store: {0}")]
     NotContiguous(#[from] NotContiguous),
@@ -111,7 +107,7 @@ pub(crate) struct Server {
     handshakes: TokenBucket,
     tls: Option<ServerTls>,
     inbox: Inbox,
-    responder: Responder,
+    responder: Responder<Kept>,
     limits: ClientLimits,
     counters: Arc<Counters>,
     positions: Arc<Positions>,
@@ -124,7 +120,7 @@ impl Server {
     /// Listens; the address it listens on is [`Server::local_addr`].
     pub(crate) fn open(
         config: &RecoveryConfig,
-        responder: Responder,
+        responder: Responder<Kept>,
         inbox: Inbox,
         counters: Arc<Counters>,
         positions: Arc<Positions>,
@@ -166,7 +162,7 @@ impl Server {
     pub(crate) fn run(mut self) -> Result<(), ServeError> {
         let mut events = Events::with_capacity(1024);
         let mut until_next_drain = DRAIN_EVERY;
-        while !self.inbox.is_closed() {
+        loop {
             let timeout = if self.clients.ready() == 0 {
                 until_next_drain
             } else {
@@ -176,7 +172,10 @@ impl Server {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
             }
-            until_next_drain = self.drain()?;
+            let Some(again_in) = self.drain()? else {
+                return Ok(());
+            };
+            until_next_drain = again_in;
             for event in &events {
                 match event.token() {
                     LISTENER => self.accepting = true,
@@ -190,17 +189,18 @@ impl Server {
             self.close_overdue(now);
             self.report_positions();
         }
-        Ok(())
     }
 
-    /// Takes published ticks into the store and the image; when to do so again.
-    fn drain(&mut self) -> Result<Duration, ServeError> {
+    /// Takes published ticks into the store and the image; when to do so again, `None` when the send
+    /// loop is gone.
+    fn drain(&mut self) -> Result<Option<Duration>, ServeError> {
         let mut taken = 0;
         let again_in = loop {
             match self.inbox.take(&mut self.responder)? {
-                0 if taken > FAST_TICKS => break DRAIN_EVERY,
-                0 => break DRAIN_SLOWLY,
-                count => taken += count,
+                None => return Ok(None),
+                Some(0) if taken > FAST_TICKS => break DRAIN_EVERY,
+                Some(0) => break DRAIN_SLOWLY,
+                Some(count) => taken += count,
             }
             if taken >= DRAIN_TICKS {
                 break Duration::ZERO;
@@ -208,7 +208,7 @@ impl Server {
         };
         let refused = self.responder.image().refused();
         self.counters.set(Counter::ImageRefused, refused);
-        Ok(again_in)
+        Ok(Some(again_in))
     }
 
     fn accept(&mut self, now: u64) {

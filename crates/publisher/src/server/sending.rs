@@ -69,7 +69,7 @@ impl Sending {
 
     /// The refusal that takes the place of a reply of which nothing was sent, if the store has moved
     /// on before it began.
-    pub(crate) fn too_old(&self, store: &Store) -> Option<Reply> {
+    pub(crate) fn too_old(&self, store: &Store<impl AsRef<[Tick]>>) -> Option<Reply> {
         (self.sent == 0).then(|| self.reply.refused(ReplyStatus::TooOld, store.oldest()))
     }
 
@@ -95,7 +95,7 @@ impl Sending {
     pub(crate) fn send(
         &mut self,
         socket: &mut impl Write,
-        store: &Store,
+        store: &Store<impl AsRef<[Tick]>>,
     ) -> Result<usize, SendingError> {
         if let Body::Clock { received } = self.body
             && self.sent == 0
@@ -147,19 +147,22 @@ impl Sending {
         )
     }
 
-    /// The rows from `row` to the end of its block.
+    /// The rows from `row` to the end of its block, which lie in two places at most.
     fn rows<'a>(
         &'a self,
         row: u64,
-        store: &'a Store,
+        store: &'a Store<impl AsRef<[Tick]>>,
     ) -> Result<(&'a [Tick], &'a [Tick]), SendingError> {
         let left_in_block = BLOCK_ROWS as u64 - row % BLOCK_ROWS as u64;
         let count = left_in_block.min(self.reply.count() - row);
         match &self.body {
             Body::None | Body::Clock { .. } => Ok((&[], &[])),
-            Body::Store { first_seq } => store
-                .range(first_seq + row, count)
-                .map_err(|_| SendingError::Overrun),
+            Body::Store { first_seq } => {
+                let rows = store.range(first_seq + row, count);
+                let mut rows = rows.map_err(|_| SendingError::Overrun)?;
+                let mut next = || rows.next().unwrap_or_default();
+                Ok((next(), next()))
+            }
             Body::Snapshot(snapshot) => {
                 let row = row as usize;
                 Ok((&snapshot.rows()[row..row + count as usize], &[]))
@@ -173,6 +176,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use tickcast_wire::{Clear, Request, RequestKind};
+
+    /// Enough for a block to lie in two.
+    const CHUNK_TICKS: u64 = BLOCK_ROWS as u64 + 7;
 
     /// Takes a few bytes at a time, and sometimes none.
     struct Narrow {
@@ -198,17 +204,20 @@ mod tests {
         }
     }
 
-    fn store(ticks: u64, size: usize) -> Store {
+    fn store(ticks: u64, size: usize) -> Store<Vec<Tick>> {
         let mut store = Store::new(size);
         publish(&mut store, ticks);
         store
     }
 
-    fn publish(store: &mut Store, ticks: u64) {
-        for _ in 0..ticks {
-            let seq = store.next_seq();
-            let tick = Tick::new(Clear::default(), 1u16, 1, seq);
-            store.append(&[tick.with_seq(seq)]).unwrap();
+    fn publish(store: &mut Store<Vec<Tick>>, ticks: u64) {
+        let mut left = ticks;
+        while left > 0 {
+            let (next, count) = (store.next_seq(), left.min(CHUNK_TICKS));
+            let tick = |seq| Tick::new(Clear::default(), 1u16, 1, seq).with_seq(seq);
+            store.begin((next..next + count).map(tick).collect());
+            store.add(count as usize).unwrap();
+            left -= count;
         }
     }
 
@@ -268,8 +277,8 @@ mod tests {
             while !sending.is_done() {
                 sending.send(&mut socket, &store).unwrap();
             }
-            let (head, tail) = store.range(first, count).unwrap();
-            let rows = [head, tail].concat();
+            let rows: Vec<&[Tick]> = store.range(first, count).unwrap().collect();
+            let rows = rows.concat();
             let mut expected = sending.reply.as_bytes().to_vec();
             for (at, rows) in rows.chunks(BLOCK_ROWS).enumerate() {
                 let before = (at * BLOCK_ROWS) as u64;

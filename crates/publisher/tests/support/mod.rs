@@ -72,7 +72,6 @@ pub fn recovery() -> RecoveryConfig {
             store_ticks: 65_536,
             ..ResponderLimits::default()
         },
-        ring_ticks: 4096,
         ..RecoveryConfig::default()
     }
 }

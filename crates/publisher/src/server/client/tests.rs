@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use tickcast_protocol::ResponderLimits;
+use tickcast_queue::chunk;
 use tickcast_wire::{Clear, Digest, Tick};
 use zerocopy::IntoBytes;
 
@@ -17,7 +18,7 @@ const TICKS: u64 = 60_000;
 struct Bench {
     client: Client,
     peer: std::net::TcpStream,
-    responder: Responder,
+    responder: Responder<Kept>,
     budget: Budget,
     bucket: TokenBucket,
     admission: Admission,
@@ -44,10 +45,12 @@ impl Bench {
             ..ClientLimits::default()
         };
         let mut responder = Responder::new(1, 0, Some(100), ResponderLimits::default());
-        for seq in 1..=TICKS {
-            let tick = Tick::new(Clear::default(), 1u16, 1, seq).with_seq(seq);
-            responder.append(&[tick], Digest::default()).unwrap();
-        }
+        let tick = |seq| Tick::new(Clear::default(), 1u16, 1, seq).with_seq(seq);
+        let ticks: Vec<Tick> = (1..=TICKS).map(tick).collect();
+        let mut kept = chunk(ticks.len(), ticks[0]);
+        kept.append([&ticks[..]], 0);
+        responder.begin(kept.reader());
+        responder.take_in(ticks.len(), Digest::default()).unwrap();
         let socket = TcpStream::from_std(socket);
         Bench {
             client: Client::new(socket, address.ip(), &limits, false, 0),
