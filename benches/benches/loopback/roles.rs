@@ -60,7 +60,12 @@ fn publish(
 ) -> Result<(), Failure> {
     let mut config = feed::publish(&parse(groups)?, speed)?;
     config.idle = idle.parse()?;
-    config.send_core = cores()[0].filter(|_| config.idle == Idle::Spin);
+    let is_flat_out = matches!(speed, Speed::Max);
+    config.send_core = cores()[0].filter(|_| is_flat_out || config.idle == Idle::Spin);
+    if let Some(recovery) = &mut config.recovery {
+        // The send loop has more to do than the receive thread.
+        recovery.core = cores()[1].filter(|_| is_flat_out);
+    }
     config.flow_control = Some(FlowControl {
         window,
         wait_for: 1,
