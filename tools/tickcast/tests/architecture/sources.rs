@@ -11,6 +11,7 @@ use crate::{assert_none, files, read};
 const UNSAFE: &[&str] = &[
     "crates/net/src/sys.rs",
     "crates/net/src/sys_xdp.rs",
+    "crates/queue/src/chunk.rs",
     "crates/tickfile/src/map.rs",
     "crates/wire/src/checksum/wide.rs",
     // The floor that benches compare with: bare sockets, without crates/net.
