@@ -98,24 +98,26 @@ fn wait_until(mut is_done: impl FnMut() -> bool) {
 
 /// What our producer pays a line, by packets, with so many readers in the ring, of which the first
 /// reads on the other core; it waits for none, and a reader that is lapped goes on at the head. ns.
+/// Each end moves to its thread, as in [`timed`].
 pub fn our_producer(readers: usize, lines: u64) -> Result<f64, Failure> {
     let (mut producer, ring) = ring(CAPACITY);
     let mut readers: Vec<Reader> = (0..readers).map(|_| ring.reader()).collect();
-    let (is_reading, is_done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let (is_reading, is_done) = (&AtomicBool::new(false), &AtomicBool::new(false));
     let packet: Packet = [[1; 8]; LINES_PER_PACKET];
     let mut ns = 0;
-    let send = |_: &_| {
+    let took = &mut ns;
+    let send = move |_: &_| {
         wait_until(|| is_reading.load(Ordering::Acquire));
         let start = Instant::now();
         for _ in 0..lines / LINES_PER_PACKET as u64 {
             let packet = hint::black_box(&packet);
             producer.publish(&packet[0], packet[1..].iter().copied());
         }
-        ns = start.elapsed().as_nanos();
+        *took = start.elapsed().as_nanos();
         is_done.store(true, Ordering::Release);
         Ok(lines)
     };
-    on_two_cores(send, |_| {
+    on_two_cores(send, move |_| {
         is_reading.store(true, Ordering::Release);
         let mut out = [Line::default(); READ_LINES];
         while !is_done.load(Ordering::Acquire) {
