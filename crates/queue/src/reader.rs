@@ -7,10 +7,6 @@ use crossbeam_utils::CachePadded;
 use crate::sync::{Arc, AtomicU64, Ordering, fence};
 use crate::{Line, ring::Shared};
 
-/// So many lines are found before they are copied: enough to have their cache lines on the way at
-/// once, few enough to be copied from the nearest cache.
-const FOUND_LINES: u64 = 16;
-
 /// A reader with its own cursor. It sees every line from its start on, in order, or is told that
 /// it was [`Lapped`].
 #[derive(Debug)]
@@ -72,20 +68,29 @@ impl Reader {
     /// The reader has not moved, and `out` may hold torn lines that mean nothing.
     #[inline]
     pub fn read(&mut self, out: &mut [Line]) -> Result<usize, Lapped> {
-        let (mut head, mut count) = (self.head, 0);
-        loop {
-            let position = self.position + count as u64;
-            let left = (out.len() - count) as u64;
-            self.find_batches(&mut head, position + left.min(FOUND_LINES));
-            let known = (head - position).min(left) as usize;
-            if known == 0 {
-                break;
+        let (mut head, mut position, mut length) = (self.head, self.position, 1);
+        for line in out.iter_mut() {
+            let slot = self.shared.slot(position);
+            if position == head {
+                if self.waits && position > self.position {
+                    break;
+                }
+                let lines = slot.started();
+                if lines == 0 {
+                    break;
+                }
+                // The box keeps the two ways apart: with batches of one length, the place of the
+                // next depends on a branch, which the processor foretells, and not on what it
+                // loads here.
+                head += if lines == length {
+                    black_box(length)
+                } else {
+                    lines
+                };
+                length = lines;
             }
-            self.shared.load(position, &mut out[count..count + known]);
-            count += known;
-            if self.waits {
-                break;
-            }
+            slot.load(line);
+            position += 1;
         }
         // SYNC POINT claim: pairs with the release fence in `Producer::claim`. If any word loaded
         // above belongs to a later line, a length of a batch included, the claim loaded below
@@ -96,36 +101,13 @@ impl Reader {
         if oldest > self.position {
             return Err(self.lapped(oldest));
         }
+        let count = (position - self.position) as usize;
         self.waits = count == 0 && !out.is_empty();
         if count > 0 {
             self.head = head;
-            self.move_to(self.position + count as u64);
+            self.move_to(position);
         }
         Ok(count)
-    }
-
-    /// Moves `head` over batches that have started, the next one only for a reader that waits, to
-    /// `enough` at least or to where none has started.
-    #[inline]
-    fn find_batches(&self, head: &mut u64, enough: u64) {
-        let mut length = 1;
-        while *head < enough {
-            let lines = self.shared.slot(*head).started();
-            if lines == 0 {
-                return;
-            }
-            // The box keeps the two ways apart: with batches of one length, the place of the next
-            // depends on a branch, which the processor foretells, and not on what it loads here.
-            *head += if lines == length {
-                black_box(length)
-            } else {
-                lines
-            };
-            length = lines;
-            if self.waits {
-                return;
-            }
-        }
     }
 
     /// Moves forward to `position`, leaving out what lies between, and returns how many lines that

@@ -109,29 +109,11 @@ impl Shared {
         self.slots.len() as u64
     }
 
-    /// The slots are a power of two, which makes the truncation harmless.
-    #[inline]
-    fn index(&self, position: u64) -> usize {
-        position as usize & (self.slots.len() - 1)
-    }
-
-    /// The slot of the line at `position`.
+    /// The slot of the line at `position`. The slots are a power of two, which makes the truncation
+    /// harmless.
     #[inline]
     pub(crate) fn slot(&self, position: u64) -> &Slot {
-        &self.slots[self.index(position)]
-    }
-
-    /// Copies lines from `position` on; no more of them than there are slots.
-    #[inline]
-    pub(crate) fn load(&self, position: u64, out: &mut [Line]) {
-        let slots = &self.slots[self.index(position)..];
-        let (straight, wrapped) = out.split_at_mut(out.len().min(slots.len()));
-        for (slot, line) in slots.iter().zip(straight) {
-            slot.load(line);
-        }
-        for (slot, line) in self.slots.iter().zip(wrapped) {
-            slot.load(line);
-        }
+        &self.slots[position as usize & (self.slots.len() - 1)]
     }
 }
 
