@@ -96,7 +96,7 @@ const CASES: &[Case] = &[
         name: "queue, a packet at a time: publish and read",
         unit: "tick",
         units: TICKS,
-        budget: 62.4,
+        budget: 60.7,
         start: queue_by_packets,
     },
     Case {
@@ -110,7 +110,7 @@ const CASES: &[Case] = &[
         name: "recovery server: a full batch into store and image",
         unit: "tick",
         units: BATCH_TICKS,
-        budget: 57.0,
+        budget: 61.7,
         start: serve_batches,
     },
     Case {

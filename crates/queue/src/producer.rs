@@ -54,13 +54,14 @@ impl Producer {
         self.claim(end + promised as u64 + self.shared.ahead);
         // Were the iterator to panic, slots behind the first would not be clear any more.
         let cleared = std::mem::replace(&mut self.cleared, end);
+        let slots = self.shared.slots();
         for line in lines.take(promised) {
-            self.shared.slot(end).store(&line);
+            slots.at(end).store(&line);
             end += 1;
         }
         self.cleared = cleared.max(end);
         self.clear_to(end + 1);
-        self.shared.slot(start).start(mark, end - start);
+        self.shared.slots().at(start).start(mark, end - start);
 
         self.position = end;
         // SYNC POINT head: pairs with the acquire load in `Reader::head`. A reader that sees this
@@ -89,7 +90,7 @@ impl Producer {
     #[inline]
     fn clear_to(&mut self, end: u64) {
         while self.cleared < end {
-            self.shared.slot(self.cleared).clear();
+            self.shared.slots().at(self.cleared).clear();
             self.cleared += 1;
         }
     }

@@ -1,7 +1,5 @@
 //! The reading ends, and what a lapped reader is told.
 
-use std::hint::black_box;
-
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{Arc, AtomicU64, Ordering, fence};
@@ -68,9 +66,10 @@ impl Reader {
     /// The reader has not moved, and `out` may hold torn lines that mean nothing.
     #[inline]
     pub fn read(&mut self, out: &mut [Line]) -> Result<usize, Lapped> {
-        let (mut head, mut position, mut length) = (self.head, self.position, 1);
+        let slots = self.shared.slots();
+        let (mut head, mut position) = (self.head, self.position);
         for line in out.iter_mut() {
-            let slot = self.shared.slot(position);
+            let slot = slots.at(position);
             if position == head {
                 if self.waits && position > self.position {
                     break;
@@ -79,15 +78,7 @@ impl Reader {
                 if lines == 0 {
                     break;
                 }
-                // The box keeps the two ways apart: with batches of one length, the place of the
-                // next depends on a branch, which the processor foretells, and not on what it
-                // loads here.
-                head += if lines == length {
-                    black_box(length)
-                } else {
-                    lines
-                };
-                length = lines;
+                head += lines;
             }
             slot.load(line);
             position += 1;
@@ -97,7 +88,7 @@ impl Reader {
         // covers that line.
         fence(Ordering::Acquire);
         let claim = self.shared.claim.load(Ordering::Relaxed);
-        let oldest = claim.saturating_sub(self.shared.lines());
+        let oldest = claim.saturating_sub(slots.lines());
         if oldest > self.position {
             return Err(self.lapped(oldest));
         }

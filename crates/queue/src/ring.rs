@@ -104,16 +104,29 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Where the lines lie. A loop takes this once, since what stands behind an acquire load would
+    /// be loaded anew.
+    #[inline]
+    pub(crate) fn slots(&self) -> Slots<'_> {
+        Slots(&self.slots)
+    }
+}
+
+/// The slots, a power of two.
+#[derive(Clone, Copy)]
+pub(crate) struct Slots<'a>(&'a [Slot]);
+
+impl<'a> Slots<'a> {
     /// How many lines there are slots for.
-    pub(crate) fn lines(&self) -> u64 {
-        self.slots.len() as u64
+    #[inline]
+    pub(crate) fn lines(self) -> u64 {
+        self.0.len() as u64
     }
 
-    /// The slot of the line at `position`. The slots are a power of two, which makes the truncation
-    /// harmless.
+    /// The slot of the line at `position`. The power of two makes the truncation harmless.
     #[inline]
-    pub(crate) fn slot(&self, position: u64) -> &Slot {
-        &self.slots[position as usize & (self.slots.len() - 1)]
+    pub(crate) fn at(self, position: u64) -> &'a Slot {
+        &self.0[position as usize & (self.0.len() - 1)]
     }
 }
 

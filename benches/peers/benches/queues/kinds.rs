@@ -151,6 +151,67 @@ impl Receiver for RtrbChunks {
     }
 }
 
+/// The floor of a stream by packets: lines go through no queue. As many packets as have room, each
+/// at cache lines of its own, are lent to and fro; they are written and looked at where they lie.
+#[derive(Default)]
+#[repr(align(64))]
+pub struct Lent(Packet);
+
+/// Packets come by one way and leave by the other.
+pub struct Lending {
+    come: rtrb::Consumer<Box<Lent>>,
+    leave: rtrb::Producer<Box<Lent>>,
+}
+
+pub fn lent() -> (Lending, Lending) {
+    let packets = CAPACITY / LINES_PER_PACKET;
+    let (mut empty, come_empty) = rtrb::RingBuffer::new(packets);
+    let (leave_filled, come_filled) = rtrb::RingBuffer::new(packets);
+    while empty.push(Box::default()).is_ok() {}
+    let sender = Lending {
+        come: come_empty,
+        leave: leave_filled,
+    };
+    let receiver = Lending {
+        come: come_filled,
+        leave: empty,
+    };
+    (sender, receiver)
+}
+
+impl Lending {
+    /// Does something with the next packet and hands it on, if one has come.
+    #[inline]
+    fn hand_on(&mut self, with: impl FnOnce(&mut Packet)) -> bool {
+        let Ok(mut packet) = self.come.pop() else {
+            return false;
+        };
+        with(&mut packet.0);
+        let left = self.leave.push(packet);
+        left.expect("both ways have room for all packets");
+        true
+    }
+}
+
+impl Sender for Lending {
+    fn send(&mut self, _: &Line) -> bool {
+        unreachable!("packets are lent, not lines")
+    }
+
+    #[inline]
+    fn send_packet(&mut self, packet: &Packet) -> bool {
+        self.hand_on(|lent| *lent = *packet)
+    }
+}
+
+impl Receiver for Lending {
+    #[inline]
+    fn receive(&mut self, each: impl FnMut(&Line)) -> usize {
+        let has_come = self.hand_on(|lent| lent.iter().for_each(each));
+        usize::from(has_come) * LINES_PER_PACKET
+    }
+}
+
 /// disruptor: polled in our own thread, so that it waits as the others do.
 pub type DisruptorSender = SingleProducer<Line, SingleConsumerBarrier>;
 pub type DisruptorReceiver = EventPoller<Line, SingleProducerBarrier>;

@@ -68,7 +68,7 @@ fn hops(effort: &Effort) -> Result<(), Failure> {
 
 fn streams(effort: &Effort) -> Result<(), Failure> {
     use Way::{LineByLine, Packets};
-    let ways: [(&str, Run); 8] = [
+    let ways: [(&str, Run); 9] = [
         ("ours by packets", |it| {
             stream(kinds::tickcast, it.lines, Packets)
         }),
@@ -91,6 +91,9 @@ fn streams(effort: &Effort) -> Result<(), Failure> {
         ("ours by packets, once more", |it| {
             stream(kinds::tickcast, it.lines, Packets)
         }),
+        ("whole packets lent, looked at in place", |it| {
+            stream(kinds::lent, it.lines, Packets)
+        }),
     ];
     let runs = measure("a stream from core to core, ns a tick", effort, &ways)?;
     let by_packets = [
@@ -99,6 +102,7 @@ fn streams(effort: &Effort) -> Result<(), Failure> {
         (4, None),
         (6, None),
         (7, None),
+        (8, None),
     ];
     figures(
         "stream by packets of 21",
