@@ -57,19 +57,30 @@ pub fn spin_until(mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// So many hops of a ping-pong on one cache line each way, between two cores: the floor of a queue.
+/// Lines over which the bare hops go: how long one takes depends on where in the machine it lies.
+const BARE_LINES: usize = 32;
+
+/// So many hops of a ping-pong on one cache line each way, between two cores, some on each of many
+/// lines: the floor of a queue.
 #[must_use]
 pub fn cache_line_hops(hops: u64) -> Duration {
-    let there = CachePadded::new(AtomicU64::new(0));
-    let back = CachePadded::new(AtomicU64::new(0));
+    type Lines = [CachePadded<AtomicU64>; BARE_LINES];
+    let (there, back) = (Box::<Lines>::default(), Box::<Lines>::default());
+    let rounds = hops / 2;
+    let pair = |round: u64| {
+        let line = (round % BARE_LINES as u64) as usize;
+        (&there[line], &back[line])
+    };
     let near = || {
-        for round in 1..=hops / 2 {
+        for round in 1..=rounds {
+            let (there, back) = pair(round);
             there.store(round, Ordering::Release);
             spin_until(|| back.load(Ordering::Acquire) == round);
         }
     };
     let far = || {
-        for round in 1..=hops / 2 {
+        for round in 1..=rounds {
+            let (there, back) = pair(round);
             spin_until(|| there.load(Ordering::Acquire) == round);
             back.store(round, Ordering::Release);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tickcast_benches::bare::{first_word, receive_until_quiet};
 use tickcast_benches::feed::{self, WINDOW, cores, idle};
-use tickcast_benches::{Bound, Figure, in_turns, median, packets};
+use tickcast_benches::{Bound, Figure, in_turns, median, ns_each, packets};
 use tickcast_latency::{Provenance, Stage, stages};
 use tickcast_protocol::{PACKET_BYTES, PACKETS_PER_BATCH};
 use tickcast_subscriber::{Origin, Strategy, SubscriberBuilder};
