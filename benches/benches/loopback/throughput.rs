@@ -168,18 +168,26 @@ fn bare_flat_out(duration: Duration) -> Result<f64, Failure> {
 
 /// What recording adds to a packet of which both copies are looked into, as they are between two
 /// records of the receive thread: every stage that it and an inline strategy record, with
-/// differences as of a feed that is kept full, in batches that have their stamps in common.
+/// differences as of a feed that is kept full, in batches that have their stamps in common and are
+/// recorded at once as far as these go.
 fn recording_ns() -> f64 {
     let packets = packets(RECORDED, TICKS_PER_PACKET);
     let receive = [Stage::Publish, Stage::Network, Stage::Kernel, Stage::Handle];
     let (mut receiving, _receiving) = stages(&receive);
     let (mut taking, _taking) = stages(&[Stage::Service, Stage::Total]);
     let count = TICKS_PER_PACKET as u64;
+    let (mut latest, mut alike) = ((Provenance::A, [0; 4]), 0);
     let mut record = |of, [due, sent, kernel, read]: [u64; 4], push| {
-        receiving.record((Stage::Publish, of), due, sent, count);
-        receiving.record((Stage::Network, of), sent, kernel, count);
-        receiving.record((Stage::Kernel, of), kernel, read, count);
         receiving.record((Stage::Handle, of), read, push, count);
+        if (of, [due, sent, kernel, read]) != latest {
+            let (of, [due, sent, kernel, read]) = latest;
+            receiving.record((Stage::Publish, of), due, sent, alike);
+            receiving.record((Stage::Network, of), sent, kernel, alike);
+            receiving.record((Stage::Kernel, of), kernel, read, alike);
+            alike = 0;
+        }
+        latest = (of, [due, sent, kernel, read]);
+        alike += count;
         taking.record((Stage::Total, of), due, push, count);
         taking.record((Stage::Service, of), sent, push, count);
         black_box(taking.is_among_slowest(push - due));

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use tickcast_latency::{Histograms, Reporter, stages};
+use tickcast_latency::{Histograms, Reporter};
 
 use tickcast_net::{Datagrams, Idle, Idler};
 use tickcast_protocol::{Arbiter, ArbiterConfig, Line, Provenance};
@@ -12,8 +12,8 @@ use crate::clock::monotonic_ns;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::mark::Seal;
-use crate::measuring::{Measuring, Wanted};
-use crate::receive::{Output, RECEIVE_STAGES, ReceiveLoop, Shared, take_in};
+use crate::measuring::{Measuring, Receiving, Wanted};
+use crate::receive::{Output, ReceiveLoop, Shared, take_in};
 use crate::sessions::Sessions;
 use crate::stats::Stats;
 use crate::strategy::{Outcome, Runner, Strategy};
@@ -72,7 +72,7 @@ impl<S: Strategy + 'static> HandFed<S> {
     }
 
     pub(crate) fn measured(config: ArbiterConfig, strategy: S, wanted: &Wanted) -> HandFed<S> {
-        let (recorder, receiving) = stages(&RECEIVE_STAGES);
+        let (receiving, arriving) = Receiving::new();
         let (measuring, taking) = Measuring::new(wanted, true);
         let arbiter = ArbiterConfig {
             recovery: false,
@@ -88,7 +88,7 @@ impl<S: Strategy + 'static> HandFed<S> {
                 inline: vec![Box::new(Runner::new(strategy, measuring))],
                 sessions: Arc::new(Sessions::new()),
                 shared: Arc::new(Shared::new(1)),
-                recorder,
+                measuring: receiving,
                 stamps: Stamps::default(),
                 taking: Provenance::A,
                 session: 0,
@@ -104,7 +104,7 @@ impl<S: Strategy + 'static> HandFed<S> {
         HandFed {
             receive,
             no_faults: FaultInjector::new(LineFaults::default(), 0, Line::A),
-            reporters: [receiving, taking],
+            reporters: [arriving, taking],
             strategy: PhantomData,
         }
     }

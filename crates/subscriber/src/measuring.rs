@@ -1,5 +1,5 @@
-//! What the thread of a strategy measures: how long ticks took to it, and whether its core was its
-//! own meanwhile.
+//! What the receive thread and the threads of strategies measure: how long ticks took to them, and
+//! whether their core was their own meanwhile.
 
 use tickcast_latency::{Recorder, Reporter, Stage, StallBoard, StallMeter, Way, stages};
 use tickcast_net::Idle;
@@ -8,7 +8,7 @@ use tickcast_protocol::Provenance;
 use tickcast_wire::Tick;
 
 use crate::clock::realtime_ns;
-use crate::event::{Event, Origin};
+use crate::event::{Event, Origin, Stamps};
 
 /// Empty rounds of a strategy's thread from one look at the clock to the next: together they take
 /// a fraction of a microsecond.
@@ -36,6 +36,124 @@ impl Wanted {
     pub(crate) fn meter(&self, thread: &str, core: Option<usize>, idle: Idle) -> StallMeter {
         let board = self.stalls.as_ref().filter(|_| idle == Idle::Spin);
         board.map_or_else(StallMeter::off, |board| board.meter(thread, core))
+    }
+}
+
+/// The stages that the receive thread records.
+const RECEIVE_STAGES: [Stage; 5] = [
+    Stage::Publish,
+    Stage::Network,
+    Stage::Kernel,
+    Stage::Handle,
+    Stage::Heal,
+];
+
+/// Measures what the receive thread takes in.
+pub(crate) struct Receiving {
+    recorder: Recorder,
+    /// The way up to here of the ticks that came last, and how many of those that have it in common
+    /// are not recorded yet: at full speed all of a receive call.
+    latest: Arrival,
+    unrecorded: u64,
+}
+
+/// When ticks were due, were sent, came, and were read.
+#[derive(Clone, Copy, PartialEq)]
+struct Arrival {
+    of: tickcast_latency::Provenance,
+    due: u64,
+    sent: u64,
+    kernel: u64,
+    read: u64,
+}
+
+impl Receiving {
+    pub(crate) fn new() -> (Receiving, Reporter) {
+        let (recorder, reporter) = stages(&RECEIVE_STAGES);
+        let receiving = Receiving {
+            recorder,
+            latest: Arrival {
+                of: tickcast_latency::Provenance::A,
+                due: 0,
+                sent: 0,
+                kernel: 0,
+                read: 0,
+            },
+            unrecorded: 0,
+        };
+        (receiving, reporter)
+    }
+
+    /// These ticks came on a line, in the order of the stream, and were passed on.
+    #[inline]
+    pub(crate) fn passed_on(&mut self, ticks: &[Tick], provenance: Provenance, stamps: Stamps) {
+        let (of, count) = (measured_as(provenance), ticks.len() as u64);
+        self.recorder
+            .record((Stage::Handle, of), stamps.read, stamps.push, count);
+        let (Some(first), Some(last)) = (ticks.first(), ticks.last()) else {
+            return;
+        };
+        let arrival = Arrival {
+            of,
+            due: first.ts_due(),
+            sent: stamps.sent,
+            kernel: stamps.kernel,
+            read: stamps.read,
+        };
+        if first.ts_due() == last.ts_due() {
+            if arrival != self.latest {
+                self.record_latest();
+                self.latest = arrival;
+            }
+            self.unrecorded += count;
+        } else {
+            record_each_due(&mut self.recorder, (Stage::Publish, of), ticks, stamps.sent);
+            record_arrival(&mut self.recorder, &arrival, count);
+        }
+    }
+
+    #[inline]
+    fn record_latest(&mut self) {
+        let count = std::mem::take(&mut self.unrecorded);
+        if count > 0 {
+            let Arrival { of, due, sent, .. } = self.latest;
+            self.recorder.record((Stage::Publish, of), due, sent, count);
+            record_arrival(&mut self.recorder, &self.latest, count);
+        }
+    }
+
+    /// A gap was open for so long.
+    pub(crate) fn healed(&mut self, by: Provenance, ns: u64) {
+        self.recorder
+            .record((Stage::Heal, measured_as(by)), 0, ns, 1);
+    }
+
+    /// Lets the reporter have the histograms if it asked for them.
+    #[inline]
+    pub(crate) fn poll_report(&mut self) {
+        self.record_latest();
+        self.recorder.poll_swap();
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.record_latest();
+    }
+}
+
+#[inline]
+fn record_arrival(recorder: &mut Recorder, arrival: &Arrival, count: u64) {
+    let Arrival {
+        of,
+        sent,
+        kernel,
+        read,
+        ..
+    } = *arrival;
+    if kernel != 0 {
+        recorder.record((Stage::Network, of), sent, kernel, count);
+        recorder.record((Stage::Kernel, of), kernel, read, count);
     }
 }
 
@@ -137,7 +255,7 @@ fn way(tick: &Tick, origin: &Origin, done: u64) -> Way {
 /// Records a stage that starts when each tick was due. Ticks of a packet are often due at once: due
 /// times never go back in a stream, so that its ends tell. Rows of a snapshot are in no such order.
 #[inline]
-pub(crate) fn record_from_due(
+fn record_from_due(
     recorder: &mut Recorder,
     of: (Stage, tickcast_latency::Provenance),
     ticks: &[Tick],
@@ -165,7 +283,7 @@ fn record_each_due(
 }
 
 /// The provenance in the words of crate `latency`, which knows no protocol.
-pub(crate) const fn measured_as(provenance: Provenance) -> tickcast_latency::Provenance {
+const fn measured_as(provenance: Provenance) -> tickcast_latency::Provenance {
     match provenance {
         Provenance::A => tickcast_latency::Provenance::A,
         Provenance::B => tickcast_latency::Provenance::B,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
-use tickcast_latency::{Recorder, Stage, StallMeter};
+use tickcast_latency::StallMeter;
 
 use tickcast_net::{Datagrams, Idler, wait};
 use tickcast_protocol::{Alarm, Arbiter, Checkpoint, Line, Loss, Provenance, Recovered, Sink};
@@ -18,7 +18,7 @@ use crate::event::{Event, Incomplete, Origin, SessionStart, Stamps};
 use crate::faults::FaultInjector;
 use crate::inlet::Inlet;
 use crate::mark::{Mark, Seal, What};
-use crate::measuring::{measured_as, record_from_due};
+use crate::measuring::Receiving;
 use crate::reader::TICKS_PER_MARK;
 use crate::recovery::RecoveryLink;
 use crate::sessions::Sessions;
@@ -34,15 +34,6 @@ const PARK_HEALING: Duration = Duration::from_micros(100);
 
 /// What [`Shared::end_line`] holds while a session runs.
 pub(crate) const RUNNING: u64 = u64::MAX;
-
-/// The stages that the receive thread records.
-pub(crate) const RECEIVE_STAGES: [Stage; 5] = [
-    Stage::Publish,
-    Stage::Network,
-    Stage::Kernel,
-    Stage::Handle,
-    Stage::Heal,
-];
 
 /// What the receive thread shares with the rest of the process.
 pub(crate) struct Shared {
@@ -316,7 +307,7 @@ pub(crate) struct Output {
     pub(crate) inline: Vec<Box<dyn Run>>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) recorder: Recorder,
+    pub(crate) measuring: Receiving,
     /// Stamps of what is being taken in, and what brought it.
     pub(crate) stamps: Stamps,
     pub(crate) taking: Provenance,
@@ -352,22 +343,10 @@ impl Output {
     }
 
     pub(crate) fn poll_reports(&mut self) {
-        self.recorder.poll_swap();
+        self.measuring.poll_report();
         for strategy in &mut self.inline {
             strategy.poll_report();
         }
-    }
-
-    #[inline]
-    fn measure(&mut self, ticks: &[Tick], provenance: Provenance, stamps: Stamps) {
-        let (count, of) = (ticks.len() as u64, measured_as(provenance));
-        let recorder = &mut self.recorder;
-        record_from_due(recorder, (Stage::Publish, of), ticks, stamps.sent);
-        if stamps.kernel != 0 {
-            recorder.record((Stage::Network, of), stamps.sent, stamps.kernel, count);
-            recorder.record((Stage::Kernel, of), stamps.kernel, stamps.read, count);
-        }
-        recorder.record((Stage::Handle, of), stamps.read, stamps.push, count);
     }
 }
 
@@ -431,7 +410,7 @@ impl Sink for Output {
         }
         // Strategies need not wait for that.
         if !waited {
-            self.measure(ticks, provenance, stamps);
+            self.measuring.passed_on(ticks, provenance, stamps);
         }
     }
 
@@ -460,8 +439,7 @@ impl Sink for Output {
     }
 
     fn healed(&mut self, ns: u64) {
-        let heal = (Stage::Heal, measured_as(self.taking));
-        self.recorder.record(heal, 0, ns, 1);
+        self.measuring.healed(self.taking, ns);
     }
 
     fn alarm(&mut self, alarm: Alarm) {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tickcast_latency::{Clocks, Histograms, Reporter, StallBoard, stages};
+use tickcast_latency::{Clocks, Histograms, Reporter, StallBoard};
 use tickcast_net::thread::{Placement, available_cores, spawn_named};
 use tickcast_net::{DropMeter, Idle, Idler, ReceiveConfig};
 use tickcast_protocol::{Alarm, Arbiter, ArbiterConfig, DEFAULT_MAX_INSTRUMENTS, Line, Provenance};
@@ -22,10 +22,10 @@ use crate::flow::FlowClient;
 use crate::image::{ImageKeeper, ImageStats, LocalImage};
 use crate::inlet::{ReceiveBy, open_inlets};
 use crate::mark::Seal;
-use crate::measuring::{Looks, Measuring, Wanted};
+use crate::measuring::{Looks, Measuring, Receiving, Wanted};
 use crate::overflow::{MAX_QUEUE_LINES, ReaderConfig, queue_lines};
 use crate::reader::{Common, Progress, Seat, Source, TickReader};
-use crate::receive::{LineInput, Output, RECEIVE_STAGES, RUNNING, ReceiveLoop, Shared};
+use crate::receive::{LineInput, Output, RUNNING, ReceiveLoop, Shared};
 use crate::recovery::start_recovery;
 use crate::sessions::Sessions;
 use crate::stats::{QueueFill, ReceiveBuffers, ReceivedByLine, Stats};
@@ -299,7 +299,7 @@ impl SubscriberBuilder {
         let shared = Arc::clone(&self.common.shared);
         // If anything below fails, the threads that were started end.
         let stop_on_drop = StopOnDrop(Arc::clone(&shared));
-        let (recorder, reporter) = stages(&RECEIVE_STAGES);
+        let (measuring, reporter) = Receiving::new();
         self.reporters.push(reporter);
         let meter = self.wanted().meter("tc-receive", config.core, config.idle);
         let mut helpers = Vec::new();
@@ -350,7 +350,7 @@ impl SubscriberBuilder {
                 inline: self.inline,
                 sessions: self.common.sessions,
                 shared,
-                recorder,
+                measuring,
                 stamps: Stamps::default(),
                 taking: Provenance::A,
                 session: 0,

@@ -1,18 +1,17 @@
 //! Delays that are known appear in the stage in which they are, as often as they were, and as long:
 //! packets handed to a subscriber, by clocks that the test sets.
 
-use tickcast_latency::{Histograms, Provenance as Brought, Stage, StallBoard, StallLog, stages};
+use tickcast_latency::{Histograms, Provenance as Brought, Stage, StallBoard, StallLog};
 use tickcast_net::Datagrams;
 use tickcast_protocol::{ArbiterConfig, Line, Provenance, Sink, Start};
 use tickcast_wire::{PacketHeader, Quote, Tick, TickSum, Venue};
 use zerocopy::IntoBytes;
 
-use super::{Looks, Measuring, ROUNDS_PER_LOOK, Wanted, measured_as};
+use super::{Looks, Measuring, ROUNDS_PER_LOOK, Receiving, Wanted, measured_as};
 use crate::clock::set_by_tests as clock;
 use crate::event::{Event, Origin, Stamps};
 use crate::hand_fed::HandFed;
 use crate::reader::tests::model::Writer;
-use crate::receive::RECEIVE_STAGES;
 use crate::strategy::Strategy;
 
 const US: u64 = 1_000;
@@ -174,8 +173,8 @@ fn a_delay_appears_in_its_stage() {
 #[test]
 fn a_delay_in_the_queue_appears_there() {
     let mut writer = Writer::new();
-    let (recorder, mut receiving) = stages(&RECEIVE_STAGES);
-    writer.output.recorder = recorder;
+    let (measuring, mut receiving) = Receiving::new();
+    writer.output.measuring = measuring;
     let (mut reader, _progress) = writer.reader();
     let (mut measuring, mut taking) = Measuring::new(&Wanted::default(), false);
     writer.output.session(1, 1, None);
@@ -201,6 +200,52 @@ fn a_delay_in_the_queue_appears_there() {
     let mut histograms = Histograms::new(&[]);
     assert!(receiving.collect(&mut histograms) && taking.collect(&mut histograms));
     assert_late_in(Stage::Queue, &histograms, &[Stage::Service, Stage::Total]);
+}
+
+/// What packets have in common is recorded at once, and nothing is lost or counted twice for that.
+#[test]
+fn packets_that_came_alike_are_all_counted() {
+    let (mut receiving, mut reporter) = Receiving::new();
+    let arrivals = [
+        // Two packets of a receive, one with other due times between, another line, another receive.
+        (Provenance::A, [10, 10], 500),
+        (Provenance::A, [10, 10], 500),
+        (Provenance::A, [10, 20], 500),
+        (Provenance::A, [10, 10], 500),
+        (Provenance::B, [10, 10], 500),
+        (Provenance::B, [10, 10], 700),
+    ];
+    for (provenance, due, read) in arrivals {
+        let ticks = due.map(|due| tick(1).with_ts_due(due));
+        let stamps = Stamps {
+            sent: 100,
+            kernel: 300,
+            read,
+            push: read + 50,
+            pop: 0,
+        };
+        receiving.passed_on(&ticks, provenance, stamps);
+    }
+    drop(receiving);
+    let mut histograms = Histograms::new(&[]);
+    assert!(reporter.collect(&mut histograms));
+    let counts = |stage, of, ns: &[u64]| {
+        let histogram = histograms.part(stage, of).unwrap().histogram();
+        let counts: Vec<u64> = ns.iter().map(|&ns| histogram.count_at(ns)).collect();
+        assert_eq!(
+            counts.iter().sum::<u64>(),
+            histogram.len(),
+            "{stage} of {of}"
+        );
+        counts
+    };
+    for (of, publish, kernel) in [(Brought::A, [7, 1], [8, 0]), (Brought::B, [4, 0], [2, 2])] {
+        let all = kernel.iter().sum::<u64>();
+        assert_eq!(counts(Stage::Publish, of, &[90, 80]), publish);
+        assert_eq!(counts(Stage::Network, of, &[200]), [all]);
+        assert_eq!(counts(Stage::Kernel, of, &[200, 400]), kernel);
+        assert_eq!(counts(Stage::Handle, of, &[50]), [all]);
+    }
 }
 
 /// A publisher that stands still sends nothing meanwhile; what it should have sent is late, and

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tickcast_latency::stages;
 use tickcast_protocol::{Alarm, Cause, Checkpoint, Image, Loss, LossReason, Provenance, Sink};
 use tickcast_queue::{Ring, ring};
 use tickcast_wire::{
@@ -16,8 +15,9 @@ use super::super::{Common, Progress, Source, TickReader};
 use crate::event::{Conflated, Event, Incomplete, SessionStart, Stamps};
 use crate::image::{ImageKeeper, LocalImage};
 use crate::mark::Seal;
+use crate::measuring::Receiving;
 use crate::overflow::ReaderConfig;
-use crate::receive::{Output, RECEIVE_STAGES, Shared};
+use crate::receive::{Output, Shared};
 use crate::sessions::Sessions;
 
 /// The shortest ring in which half a ring always holds a mark.
@@ -103,7 +103,7 @@ impl Writer {
             inline: Vec::new(),
             sessions: Arc::clone(&common.sessions),
             shared: Arc::clone(&common.shared),
-            recorder: stages(&RECEIVE_STAGES).0,
+            measuring: Receiving::new().0,
             stamps: Stamps::default(),
             taking: Provenance::A,
             session: 0,
