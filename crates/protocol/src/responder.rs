@@ -164,7 +164,10 @@ impl<C: AsRef<[Tick]>> Responder<C> {
     pub fn take_in(&mut self, rows: usize, digest: Digest) -> Result<usize, NotContiguous> {
         let ticks = self.store.add(rows)?;
         self.image.apply_all(ticks);
-        self.digest = digest;
+        // A chunk that has none yet knows no digest.
+        if !ticks.is_empty() {
+            self.digest = digest;
+        }
         Ok(ticks.len())
     }
 
@@ -502,6 +505,17 @@ mod tests {
         drop((first, same));
         let third = snapshot(&mut responder, 1, 20_000).unwrap();
         assert_eq!(third.as_of(), 12);
+    }
+
+    #[test]
+    fn a_chunk_without_ticks_changes_no_digest() {
+        let mut responder = responder(4);
+        let before = snapshot(&mut responder, 4, 0).unwrap().digest();
+        assert_ne!(before, Digest::default());
+        responder.begin(Vec::new());
+        assert_eq!(responder.take_in(0, Digest::default()), Ok(0));
+        responder.latest = None;
+        assert_eq!(snapshot(&mut responder, 4, 0).unwrap().digest(), before);
     }
 
     #[test]

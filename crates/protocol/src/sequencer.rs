@@ -1,7 +1,5 @@
 //! Numbers ticks and lays them out as packets, ready to be sent.
 
-use std::slice;
-
 use tickcast_wire::{
     CHECKSUM_BYTES, Digest, EMPTY_PACKET_BYTES, HEADER_BYTES, PacketHeader, PreviousSession,
     TICK_BYTES, TICKS_PER_PACKET, Tick, TickSum,
@@ -85,15 +83,6 @@ impl Batch {
             })
     }
 
-    /// All its ticks, in order.
-    pub fn ticks(&self) -> impl ExactSizeIterator<Item = &Tick> {
-        Ticks {
-            packets: self.packets.iter(),
-            packet: [].iter(),
-            left: self.ticks,
-        }
-    }
-
     /// Writes the time of sending, ns since the Unix epoch, into every header, and the checksums.
     pub fn stamp(&mut self, ts_sent: u64) {
         let mut left = self.ticks;
@@ -109,34 +98,6 @@ impl Batch {
         }
     }
 }
-
-/// The first `left` ticks of some packets.
-struct Ticks<'a> {
-    packets: slice::Iter<'a, FullPacket>,
-    /// What is left of the packet before those.
-    packet: slice::Iter<'a, Tick>,
-    left: usize,
-}
-
-impl<'a> Iterator for Ticks<'a> {
-    type Item = &'a Tick;
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a Tick> {
-        self.left = self.left.checked_sub(1)?;
-        if let Some(tick) = self.packet.next() {
-            return Some(tick);
-        }
-        self.packet = self.packets.next()?.ticks.iter();
-        self.packet.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for Ticks<'_> {}
 
 impl Default for Batch {
     fn default() -> Batch {
@@ -317,8 +278,6 @@ mod tests {
         assert_eq!((expected_seq, sequencer.next_seq()), (51, 51));
         let seen: Vec<usize> = batch.packets().map(<[Tick]>::len).collect();
         assert_eq!(seen, [21, 21, 8]);
-        assert_eq!(batch.ticks().len(), 50);
-        assert!(batch.ticks().eq(batch.packets().flatten()));
     }
 
     #[test]
@@ -335,7 +294,6 @@ mod tests {
         assert_eq!((rest, batch.bytes().len()), (5, 72 + 5 * 64));
         assert_eq!(sequencer.fill(&[], |_| Some(1), &mut batch), 0);
         assert!(batch.bytes().is_empty() && batch.packets().next().is_none());
-        assert_eq!(batch.ticks().next(), None);
     }
 
     #[test]

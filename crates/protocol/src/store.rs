@@ -20,6 +20,14 @@ pub struct Store<C> {
 struct Chunk<C> {
     first_seq: u64,
     rows: C,
+    /// So many of the rows were added.
+    added: usize,
+}
+
+impl<C: AsRef<[Tick]>> Chunk<C> {
+    fn ticks(&self) -> &[Tick] {
+        &self.rows.as_ref()[..self.added]
+    }
 }
 
 /// Why ticks do not continue a stream.
@@ -76,8 +84,7 @@ impl<C: AsRef<[Tick]>> Store<C> {
     /// never will be. Chunks of which no tick is kept are dropped.
     pub fn begin(&mut self, rows: C) {
         let oldest = self.oldest();
-        let is_unused = |last: &Chunk<C>| last.first_seq == self.next_seq;
-        if self.chunks.back().is_some_and(is_unused) {
+        if self.chunks.back().is_some_and(|last| last.added == 0) {
             self.chunks.pop_back();
         }
         while let Some(second) = self.chunks.get(1)
@@ -88,6 +95,7 @@ impl<C: AsRef<[Tick]>> Store<C> {
         self.chunks.push_back(Chunk {
             first_seq: self.next_seq,
             rows,
+            added: 0,
         });
     }
 
@@ -96,20 +104,19 @@ impl<C: AsRef<[Tick]>> Store<C> {
     /// # Errors
     /// [`NotContiguous`] when the first does not carry the next seq; then nothing was added.
     pub fn add(&mut self, rows: usize) -> Result<&[Tick], NotContiguous> {
-        let Some(chunk) = self.chunks.back() else {
+        let Some(chunk) = self.chunks.back_mut() else {
             return Ok(&[]);
         };
-        let added = (self.next_seq - chunk.first_seq) as usize;
-        let ticks = chunk.rows.as_ref();
-        let ticks = &ticks[added.min(ticks.len())..rows.clamp(added, ticks.len())];
-        let (expected, found) = (
-            self.next_seq,
-            ticks.first().map_or(self.next_seq, Tick::seq),
-        );
+        let there = chunk.rows.as_ref();
+        let ticks = there.get(chunk.added..rows.min(there.len()));
+        let ticks = ticks.unwrap_or_default();
+        let expected = self.next_seq;
+        let found = ticks.first().map_or(expected, Tick::seq);
         if found != expected {
             return Err(NotContiguous { expected, found });
         }
         self.next_seq += ticks.len() as u64;
+        chunk.added += ticks.len();
         Ok(ticks)
     }
 
@@ -144,7 +151,7 @@ impl<C: AsRef<[Tick]>> Store<C> {
         // It lies between oldest and next.
         let mut left = count as usize;
         Ok(chunks.map_while(move |chunk| {
-            let rows = &chunk.rows.as_ref()[from..];
+            let rows = &chunk.ticks()[from..];
             let rows = &rows[..rows.len().min(left)];
             (from, left) = (0, left - rows.len());
             (!rows.is_empty()).then_some(rows)
@@ -245,17 +252,18 @@ mod tests {
         #[test]
         fn agrees_with_a_vector(
             size in 1usize..40,
-            appends in proptest::collection::vec((0u64..60, 0u64..60), 0..12),
+            appends in proptest::collection::vec((0u64..60, 0u64..60, 0u64..4), 0..12),
             asks in proptest::collection::vec((0u64..400, 0u64..80), 0..20),
         ) {
             let mut store = Store::new(size);
             let mut model = Vec::new();
-            for (count, at_first) in appends {
-                let new = ticks(model.len() as u64 + 1, count);
+            for (count, at_first, left_out) in appends {
+                let mut new = ticks(model.len() as u64 + 1, count + left_out);
                 store.begin(new.clone());
                 for rows in [at_first.min(count), count] {
                     store.add(rows as usize).unwrap();
                 }
+                new.truncate(count as usize);
                 model.extend(new);
             }
             let next = model.len() as u64 + 1;

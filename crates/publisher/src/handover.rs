@@ -174,7 +174,7 @@ mod tests {
             let (sequencer, batch) = (&mut self.sequencer, &mut self.batch);
             sequencer.fill(&ticks(count), |tick| Some(tick.ts_event() + 9), batch);
             self.outbox.publish(batch, sequencer.digest());
-            self.sent.extend(self.batch.ticks().copied());
+            self.sent.extend(self.batch.packets().flatten());
         }
     }
 
@@ -229,6 +229,55 @@ mod tests {
         while inbox.take(&mut responder).unwrap() > Some(0) {}
         drop(sending.outbox);
         assert_eq!(inbox.take(&mut responder), Ok(None));
+    }
+
+    /// The next chunk is begun before there is a batch for it.
+    #[test]
+    fn a_snapshot_has_its_digest_while_the_next_chunk_is_empty() {
+        let (outbox, mut inbox) = handover(STORE);
+        let (mut sending, mut responder) = (Sending::new(outbox), responder());
+        while sending.outbox.filling.room() >= TICKS_PER_BATCH {
+            sending.publish(TICKS_PER_BATCH);
+        }
+        assert!(sending.outbox.has_room());
+        while inbox.take(&mut responder).unwrap() > Some(0) {}
+        assert_eq!(inbox.take(&mut responder), Ok(Some(0)));
+        let latest = responder.store().latest().map(Kept::filled);
+        assert_eq!(latest.map(|(ticks, _)| ticks.len()), Some(0));
+        let request = Request::new(RequestKind::Snapshot, 1, 0, 1, 0, 5);
+        let Response::Snapshot { reply, .. } = responder.respond(&request, 0) else {
+            panic!("no snapshot");
+        };
+        assert_eq!(reply.digest(), sending.sequencer.digest());
+    }
+
+    /// Two threads, few chunks: the send loop waits again and again for the server.
+    #[test]
+    fn chunks_are_used_again_while_they_are_read() {
+        const TICKS: u64 = 1_000_000;
+        let (outbox, mut inbox) = with_chunks(6);
+        let server = std::thread::spawn(move || {
+            let mut responder = responder();
+            while inbox.take(&mut responder).unwrap().is_some() {}
+            responder
+        });
+        let (mut sending, mut waits) = (Sending::new(outbox), 0_u64);
+        while sending.sequencer.next_seq() <= TICKS {
+            if sending.outbox.has_room() {
+                sending.publish(TICKS_PER_BATCH);
+            } else {
+                waits += 1;
+                std::thread::yield_now();
+            }
+        }
+        let Sending { outbox, sent, .. } = sending;
+        drop(outbox);
+        let responder = server.join().unwrap();
+        let store = responder.store();
+        assert_eq!(store.next_seq(), sent.len() as u64 + 1);
+        let kept = store.range(store.oldest(), STORE as u64).unwrap();
+        let kept: Vec<&[Tick]> = kept.collect();
+        assert!(waits > 0 && kept.concat() == sent[sent.len() - STORE..]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::hint::black_box;
 use std::ptr;
 
 use crossbeam_utils::CachePadded;
@@ -17,8 +18,11 @@ use crate::sync::{Arc, AtomicU64, AtomicUsize, Ordering, Watch};
 pub fn chunk<T: Copy>(rows: usize, empty: T) -> ChunkWriter<T> {
     ChunkWriter {
         shared: Arc::new(Shared {
-            rows: (0..rows).map(|_| UnsafeCell::new(empty)).collect(),
-            marks: (0..rows).map(|_| AtomicU64::new(0)).collect(),
+            // What the compiler can see to be zero it would not write.
+            rows: (0..rows)
+                .map(|_| UnsafeCell::new(black_box(empty)))
+                .collect(),
+            marks: (0..rows).map(|_| AtomicU64::new(black_box(0))).collect(),
             filled: CachePadded::new(AtomicUsize::new(0)),
             watch: Watch::new(rows),
         }),

@@ -1,9 +1,10 @@
 //! Real threads, as many lines as a test may take, everything checked.
 #![cfg(not(any(loom, shuttle)))]
 
+use std::sync::mpsc;
 use std::thread;
 
-use tickcast_queue::{Line, Reader, batch_lines, ring};
+use tickcast_queue::{ChunkReader, Line, Reader, batch_lines, chunk, ring};
 
 const BATCH: u64 = 21;
 const LINES: u64 = BATCH * 40_000;
@@ -105,4 +106,42 @@ fn a_producer_that_waits_loses_nothing() {
         let outcome = reader.join().unwrap();
         assert_eq!((outcome.read, outcome.laps), (LINES, 0));
     }
+}
+
+/// Chunks are filled, read meanwhile, given back and filled anew.
+#[test]
+fn chunks_are_used_again_and_again() {
+    const CHUNKS: usize = 3;
+    const ROWS: u64 = 64;
+    const ROUNDS: u64 = 2_000;
+    let (begun, to_read) = mpsc::channel::<ChunkReader<u64>>();
+    let reading = thread::spawn(move || {
+        let mut next = 0;
+        for chunk in to_read {
+            let mut seen = 0;
+            while seen < ROWS {
+                let (rows, mark) = chunk.filled();
+                assert!(rows.iter().copied().eq((next..).take(rows.len())));
+                assert_eq!(mark, rows.last().copied().unwrap_or(0));
+                seen = rows.len() as u64;
+                thread::yield_now();
+            }
+            next += ROWS;
+        }
+        next
+    });
+    let mut chunks = [0; CHUNKS].map(|_| chunk(ROWS as usize, 0_u64));
+    for round in 0..ROUNDS {
+        let writer = &mut chunks[round as usize % CHUNKS];
+        while !writer.clear() {
+            thread::yield_now();
+        }
+        begun.send(writer.reader()).unwrap();
+        for first in (round * ROWS..(round + 1) * ROWS).step_by(4) {
+            let rows: [u64; 4] = std::array::from_fn(|row| first + row as u64);
+            writer.append([&rows[..1], &rows[1..]], rows[3]);
+        }
+    }
+    drop(begun);
+    assert_eq!(reading.join().unwrap(), ROUNDS * ROWS);
 }

@@ -1,6 +1,7 @@
 //! The publisher's side: sessions one after the other, and all that was ever published.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
@@ -55,6 +56,9 @@ pub(crate) struct Publisher {
     responder: Responder<Vec<Tick>>,
     /// When the server has the ticks up to which seq.
     on_the_way: VecDeque<(u64, usize, Digest)>,
+    /// Which ticks of the session lie in the server's latest chunk: all that were sent when it was
+    /// begun.
+    chunk: Range<usize>,
     /// How many ticks the server has.
     stored: u64,
     limits: ResponderLimits,
@@ -98,6 +102,7 @@ impl Publisher {
             batch: Batch::new(),
             responder: Responder::new(number, CHANNEL, None, limits),
             on_the_way: VecDeque::new(),
+            chunk: 0..0,
             stored: 0,
             limits,
             given: Vec::new(),
@@ -178,11 +183,13 @@ impl Publisher {
             && at <= now
         {
             self.on_the_way.pop_front();
-            let ticks = session.ticks[self.stored as usize..end].to_vec();
-            let count = ticks.len();
-            self.responder.begin(ticks);
-            let taken = self.responder.take_in(count, digest);
-            debug_assert_eq!(taken, Ok(count), "the simulation feeds it in order");
+            let (stored, sent) = (self.stored as usize, session.ticks.len());
+            if stored == self.chunk.end {
+                self.chunk = stored..sent;
+                self.responder.begin(session.ticks[stored..].to_vec());
+            }
+            let taken = self.responder.take_in(end - self.chunk.start, digest);
+            debug_assert_eq!(taken, Ok(end - stored), "the simulation feeds it in order");
             self.stored = end as u64;
         }
         let response = self.responder.respond(request, now);

@@ -84,7 +84,7 @@ impl Receiving {
         (receiving, reporter)
     }
 
-    /// These ticks came on a line, in the order of the stream, and were passed on.
+    /// These ticks came on a line, as a packet or a part of one, and were passed on.
     #[inline]
     pub(crate) fn passed_on(&mut self, ticks: &[Tick], provenance: Provenance, stamps: Stamps) {
         let (of, count) = (measured_as(provenance), ticks.len() as u64);
@@ -253,7 +253,8 @@ fn way(tick: &Tick, origin: &Origin, done: u64) -> Way {
 }
 
 /// Records a stage that starts when each tick was due. Ticks of a packet are often due at once: due
-/// times never go back in a stream, so that its ends tell. Rows of a snapshot are in no such order.
+/// times never go back within it, so that its ends tell. What did not come as packets is in no such
+/// order.
 #[inline]
 fn record_from_due(
     recorder: &mut Recorder,
@@ -261,10 +262,11 @@ fn record_from_due(
     ticks: &[Tick],
     to: u64,
 ) {
-    let is_stream = of.1 != tickcast_latency::Provenance::Snapshot;
+    use tickcast_latency::Provenance::{A, B};
+    let is_packet = matches!(of.1, A | B);
     let ends = ticks.first().zip(ticks.last());
     match ends.map(|(first, last)| (first.ts_due(), last.ts_due())) {
-        Some((due, last)) if due == last && is_stream => {
+        Some((due, last)) if due == last && is_packet => {
             recorder.record(of, due, to, ticks.len() as u64);
         }
         _ => record_each_due(recorder, of, ticks, to),

@@ -108,10 +108,10 @@ impl Sending {
         let first = body_sent / BLOCK_BYTES * BLOCK_ROWS as u64;
         let block_sent = body_sent % BLOCK_BYTES;
         let rows_sent = block_sent.saturating_sub(HEAD_BYTES);
-        let (rows, wrapped) = self.rows(first + rows_sent / TICK_BYTES as u64, store)?;
+        let (rows, rest) = self.rows(first + rows_sent / TICK_BYTES as u64, store)?;
         let whole_head;
         let head = if block_sent < HEAD_BYTES && !rows.is_empty() {
-            whole_head = self.head(first, rows, wrapped);
+            whole_head = self.head(first, rows, rest);
             &whole_head.as_bytes()[block_sent as usize..]
         } else {
             &[]
@@ -121,7 +121,7 @@ impl Sending {
             .as_bytes()
             .get((rows_sent % TICK_BYTES as u64) as usize..)
             .unwrap_or_default();
-        let slices = [reply, head, rows, wrapped.as_bytes()].map(IoSlice::new);
+        let slices = [reply, head, rows, rest.as_bytes()].map(IoSlice::new);
         loop {
             match socket.write_vectored(&slices) {
                 Ok(0) => return Err(SendingError::Socket),
@@ -137,14 +137,9 @@ impl Sending {
     }
 
     /// What stands before the block of these rows.
-    fn head(&self, first: u64, rows: &[Tick], wrapped: &[Tick]) -> Block {
-        let count = (rows.len() + wrapped.len()) as u32;
-        Block::new(
-            self.reply.id(),
-            first,
-            count,
-            TickSum::of_both(rows, wrapped),
-        )
+    fn head(&self, first: u64, rows: &[Tick], rest: &[Tick]) -> Block {
+        let count = (rows.len() + rest.len()) as u32;
+        Block::new(self.reply.id(), first, count, TickSum::of_both(rows, rest))
     }
 
     /// The rows from `row` to the end of its block, which lie in two places at most.
