@@ -107,7 +107,7 @@ const CASES: &[Case] = &[
         start: send_batches,
     },
     Case {
-        name: "recovery server: a full batch into store and image",
+        name: "recovery server: a chunk of full batches into store and image",
         unit: "tick",
         units: BATCH_TICKS,
         budget: 61.7,

@@ -10,7 +10,7 @@ use crate::store::{DEFAULT_STORE_TICKS, NotContiguous, RangeError, Store};
 /// The bounds of a [`Responder`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResponderLimits {
-    /// Ticks kept for retransmission. Default 1,048,576 (64 MiB).
+    /// Ticks kept for retransmission. Default 1,048,576, which are 64 MiB.
     pub store_ticks: usize,
     /// Instruments in the image. Default 65,536. With more of them the image is not complete, and
     /// snapshot requests are answered Busy.

@@ -128,7 +128,7 @@ impl Receiving {
             .record((Stage::Heal, measured_as(by)), 0, ns, 1);
     }
 
-    /// Lets the reporter have the histograms if it asked for them.
+    /// Lets the reporter have what was counted if it asked for it.
     #[inline]
     pub(crate) fn poll_report(&mut self) {
         self.record_latest();
@@ -229,7 +229,7 @@ impl Measuring {
         }
     }
 
-    /// Lets the reporter have the histograms if it asked for them.
+    /// Lets the reporter have what was counted if it asked for it.
     pub(crate) fn poll_report(&mut self) {
         self.recorder.poll_swap();
     }

@@ -178,7 +178,7 @@ impl<S: Strategy> Runner<S> {
 pub(crate) trait Run: Send {
     /// Passes an event on; false once the strategy has panicked.
     fn handle(&mut self, event: Event<'_>) -> bool;
-    /// Lets the reporter have the histograms if it asked for them.
+    /// Lets the reporter have what was counted if it asked for it.
     fn poll_report(&mut self);
     /// Takes over what its reader counted.
     fn account_for(&mut self, reader: &TickReader);
