@@ -23,7 +23,7 @@ pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
     });
     let spare = exchange.empty.push(Box::new(Tallies::new(list)));
     debug_assert!(spare.is_ok(), "a new queue has room");
-    let active = Some(Box::new(Tallies::new(list)));
+    let active = Box::new(Tallies::new(list));
     (
         Recorder {
             active,
@@ -46,8 +46,7 @@ struct Exchange {
 /// over what it has recorded.
 #[derive(Debug)]
 pub struct Recorder {
-    /// Always there, until the recorder is dropped.
-    active: Option<Box<Tallies>>,
+    active: Box<Tallies>,
     exchange: Arc<Exchange>,
 }
 
@@ -60,9 +59,7 @@ impl Recorder {
     /// If the stage is not one of those given to [`stages`], or has no such provenance.
     #[inline]
     pub fn record(&mut self, of: (Stage, Provenance), from_ns: u64, to_ns: u64, count: u64) {
-        if let Some(active) = &mut self.active {
-            active.record(of, from_ns, to_ns, count);
-        }
+        self.active.record(of, from_ns, to_ns, count);
     }
 
     /// Whether a tick that took `total_ns` is among the slowest of this set, so that its way is
@@ -70,16 +67,13 @@ impl Recorder {
     #[inline]
     #[must_use]
     pub fn is_among_slowest(&self, total_ns: u64) -> bool {
-        let active = self.active.as_ref();
-        active.is_some_and(|active| active.is_among_slowest(total_ns))
+        self.active.is_among_slowest(total_ns)
     }
 
     /// Keeps the way of a tick if it is among the slowest.
     #[cold]
     pub fn keep(&mut self, way: &Way) {
-        if let Some(active) = &mut self.active {
-            active.keep(way);
-        }
+        self.active.keep(way);
     }
 
     /// Hands over what is recorded so far, if the reporter asked for it. Call it between batches,
@@ -96,26 +90,24 @@ impl Recorder {
         // Without an empty set, the reporter has not collected the last one: it stays wanted.
         if let Some(empty) = self.exchange.empty.pop() {
             self.exchange.wanted.store(false, Ordering::Relaxed);
-            let full = self.active.replace(empty);
-            self.hand_over(full);
+            self.hand_over(empty);
         }
     }
 
-    fn hand_over(&self, full: Option<Box<Tallies>>) {
-        if let Some(full) = full {
-            let pushed = self.exchange.filled.push(full);
-            debug_assert!(
-                pushed.is_ok(),
-                "there are never more sets than room for them"
-            );
-        }
+    /// Hands over what is recorded so far, and goes on with this set.
+    fn hand_over(&mut self, empty: Box<Tallies>) {
+        let full = std::mem::replace(&mut self.active, empty);
+        let pushed = self.exchange.filled.push(full);
+        debug_assert!(
+            pushed.is_ok(),
+            "there are never more sets than room for them"
+        );
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let last = self.active.take();
-        self.hand_over(last);
+        self.hand_over(Box::new(Tallies::new(&[])));
     }
 }
 

@@ -52,13 +52,13 @@ impl Tally {
     /// Records; false if nothing is to be recorded here.
     #[inline]
     fn record(&mut self, from_ns: u64, to_ns: u64, count: u64) -> bool {
-        let ns = to_ns.checked_sub(from_ns);
-        match ns.and_then(|ns| self.counts.get_mut(place(ns))) {
+        // A negative one wraps to what is longer than any.
+        match self.counts.get_mut(place(to_ns.wrapping_sub(from_ns))) {
             Some(counter) => {
                 *counter += count;
                 true
             }
-            None => self.record_odd(ns, count),
+            None => self.record_odd(to_ns.checked_sub(from_ns), count),
         }
     }
 
