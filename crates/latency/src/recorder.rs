@@ -27,6 +27,7 @@ pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
     (
         Recorder {
             active,
+            nothing: Some(Box::new(Tallies::new(&[]))),
             exchange: Arc::clone(&exchange),
         },
         Reporter { exchange },
@@ -47,6 +48,8 @@ struct Exchange {
 #[derive(Debug)]
 pub struct Recorder {
     active: Box<Tallies>,
+    /// Takes its place when the last is handed over.
+    nothing: Option<Box<Tallies>>,
     exchange: Arc<Exchange>,
 }
 
@@ -107,7 +110,9 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.hand_over(Box::new(Tallies::new(&[])));
+        if let Some(nothing) = self.nothing.take() {
+            self.hand_over(nothing);
+        }
     }
 }
 
