@@ -3,7 +3,7 @@
 use tickcast_latency::Setting;
 use tickcast_net::thread::available_cores;
 use tickcast_net::{Group, Idle};
-use tickcast_wire::{PacketHeader, Tick};
+use tickcast_wire::{EMPTY_PACKET_BYTES, TICK_BYTES};
 
 use super::load::LoadArgs;
 use super::platform::frequencies;
@@ -21,7 +21,7 @@ pub(super) fn settings(
     if let Some(load) = load {
         settings.push(setting("load", load));
         settings.push(setting("rate", format!("{} ticks, open loop", args.rate)));
-        let bytes = size_of::<PacketHeader>() + size_of::<Tick>();
+        let bytes = EMPTY_PACKET_BYTES + TICK_BYTES;
         settings.push(setting(
             "packet",
             format!("{bytes} bytes for one tick; ticks that are due together share one"),
