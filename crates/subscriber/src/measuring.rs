@@ -58,7 +58,7 @@ pub(crate) struct Receiving {
 }
 
 /// When ticks were due, were sent, came, and were read.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Arrival {
     of: tickcast_latency::Provenance,
     due: u64,
@@ -72,13 +72,7 @@ impl Receiving {
         let (recorder, reporter) = stages(&RECEIVE_STAGES);
         let receiving = Receiving {
             recorder,
-            latest: Arrival {
-                of: tickcast_latency::Provenance::A,
-                due: 0,
-                sent: 0,
-                kernel: 0,
-                read: 0,
-            },
+            latest: Arrival::default(),
             unrecorded: 0,
         };
         (receiving, reporter)
