@@ -152,9 +152,13 @@ mod tests {
 
     use super::*;
 
-    /// A difference of any size, small ones as often as large ones.
+    /// A difference of any size, small ones as often as large ones, and some about the longest.
     fn differences() -> impl Strategy<Value = u64> {
-        (any::<u64>(), 0..64).prop_map(|(ns, shift)| ns >> shift)
+        const ABOUT: u64 = 200_000_000;
+        prop_oneof![
+            3 => (any::<u64>(), 0..64).prop_map(|(ns, shift)| ns >> shift),
+            1 => LONGEST_NS - ABOUT..LONGEST_NS + ABOUT,
+        ]
     }
 
     proptest! {

@@ -222,6 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_goes_when_its_last_tick_is_no_longer_kept() {
+        let mut store = Store::new(4);
+        append(&mut store, ticks(1, 3));
+        append(&mut store, ticks(4, 3));
+        store.begin(Vec::new());
+        assert_eq!((store.oldest(), store.chunks.len()), (3, 3), "of 3 chunks");
+        append(&mut store, ticks(7, 1));
+        store.begin(Vec::new());
+        assert_eq!(
+            (store.oldest(), store.chunks.len()),
+            (4, 3),
+            "the first went"
+        );
+    }
+
+    #[test]
     fn a_chunk_grows_and_only_what_was_added_is_there() {
         let mut store = Store::new(4);
         assert_eq!(store.add(1), Ok(&[][..]), "there is no chunk yet");

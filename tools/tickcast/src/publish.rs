@@ -45,7 +45,7 @@ can still be asked for during --linger, and recordings can be compared by `tickc
 /// How often the publisher is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// The most ticks that can be kept for retransmission: 64 GB of them.
+/// The most ticks that can be kept for retransmission: 72 GB of them.
 const MOST_STORED: u64 = 1_000_000_000;
 
 /// Arguments of `publish`.
@@ -85,7 +85,7 @@ pub struct PublishArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = RECOVERY_ADDRESS, help_heading = "Recovery")]
     recovery: SocketAddr,
 
-    /// Ticks kept for retransmission, 64 bytes each.
+    /// Ticks kept for retransmission, 72 bytes each.
     #[arg(long, value_name = "TICKS", allow_hyphen_values = true, default_value_t = RecoveryConfig::default().limits.store_ticks, value_parser = number(1..=MOST_STORED), help_heading = "Recovery")]
     store: usize,
 
