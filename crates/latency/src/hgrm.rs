@@ -185,6 +185,7 @@ fn run(name: &str, points: Vec<Point>, is_ours: bool) -> Run {
         stages: vec![StageFigures {
             stage: "total".to_owned(),
             parts: vec![figures],
+            groups: Vec::new(),
         }],
         statements,
         ..Run::default()

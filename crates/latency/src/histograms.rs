@@ -121,11 +121,21 @@ pub(crate) fn parts<T>(list: &[Stage], new: impl Fn() -> T) -> Parts<T> {
     })
 }
 
-/// Histograms of some or all stages, one for each provenance, and the slowest ticks. One histogram
-/// takes about 220 KiB, all of it allocated and touched when it is made.
+/// One for each stage that a group of instruments has.
+pub(crate) type OfGroup<T> = [T; Stage::ALL.len()];
+
+/// Those of [`Stage::OF_GROUPS`].
+pub(crate) fn of_group<T>(new: impl Fn() -> T) -> OfGroup<Option<T>> {
+    Stage::ALL.map(|stage| Stage::OF_GROUPS.contains(&stage).then(&new))
+}
+
+/// Histograms of some or all stages, one for each provenance, those of groups of instruments, and
+/// the slowest ticks. One histogram takes about 220 KiB, all of it allocated and touched when it is
+/// made.
 #[derive(Clone, Debug)]
 pub struct Histograms {
     pub(crate) parts: Parts<StageHistogram>,
+    pub(crate) groups: Vec<OfGroup<Option<StageHistogram>>>,
     pub(crate) slowest: Slowest,
 }
 
@@ -135,6 +145,7 @@ impl Histograms {
     pub fn new(list: &[Stage]) -> Self {
         Histograms {
             parts: parts(list, StageHistogram::new),
+            groups: Vec::new(),
             slowest: Slowest::default(),
         }
     }
@@ -161,6 +172,20 @@ impl Histograms {
         Some(sum)
     }
 
+    /// The histograms of `stage` of each group of instruments, in the order of the groups; none
+    /// when no groups are told apart, or the stage is none of [`Stage::OF_GROUPS`].
+    pub fn groups(&self, stage: Stage) -> impl Iterator<Item = &StageHistogram> {
+        let groups = self.groups.iter();
+        groups.filter_map(move |of_group| of_group[stage.index()].as_ref())
+    }
+
+    /// Makes those histograms of so many groups that are not there yet.
+    pub fn make_groups(&mut self, groups: usize) {
+        while self.groups.len() < groups {
+            self.groups.push(of_group(StageHistogram::new));
+        }
+    }
+
     /// The stages that have histograms, in the order a tick passes them.
     pub fn stages(&self) -> impl Iterator<Item = Stage> {
         let has = |stage: &Stage| self.parts(*stage).next().is_some();
@@ -183,13 +208,22 @@ impl Histograms {
                 mine.get_or_insert_with(StageHistogram::new).merge(theirs);
             }
         }
+        self.make_groups(other.groups.len());
+        let mine = self.groups.as_flattened_mut().iter_mut();
+        for (mine, theirs) in mine.zip(other.groups.as_flattened()) {
+            if let (Some(mine), Some(theirs)) = (mine, theirs) {
+                mine.merge(theirs);
+            }
+        }
         self.slowest.merge(&other.slowest);
     }
 
     /// Empties everything.
     pub fn clear(&mut self) {
         let parts = self.parts.as_flattened_mut();
-        parts.iter_mut().flatten().for_each(StageHistogram::clear);
+        let groups = self.groups.as_flattened_mut();
+        let all = parts.iter_mut().chain(groups).flatten();
+        all.for_each(StageHistogram::clear);
         self.slowest.clear();
     }
 }

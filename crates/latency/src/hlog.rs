@@ -13,4 +13,8 @@ pub use write::{HlogError, HlogWriter};
 const VERSION: &str = "[Histogram log format version 1.3]";
 
 /// What tells our logs from those of others, whose unit nobody knows.
-const OURS: &str = "[tickcast: values in ns; a tag is a stage, or a part of it: stage.provenance]";
+const OURS: &str =
+    "[tickcast: values in ns; a tag is a stage, or a part of it: stage.provenance or stage@group]";
+
+/// What stands between a stage and a group of instruments in a tag.
+const GROUP: char = '@';

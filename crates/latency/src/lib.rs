@@ -56,7 +56,7 @@ pub use hlog::{
 };
 pub use offset::{ClockOffset, DRIFT_PPM, Exchange, Interval};
 pub use provenance::Provenance;
-pub use recorder::{Recorder, Reporter, stages};
+pub use recorder::{Recorder, Reporter, stages, stages_and_groups};
 pub use report::{Report, Row, StageRows, duration, grouped, three_digits};
 pub use run::{
     Clocks, Exemplar, Figures, Hiccup, Leg, Percentile, Platform, Point, RUN_VERSION, Ratio, Run,

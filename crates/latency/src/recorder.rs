@@ -16,18 +16,24 @@ const SETS: usize = 2;
 /// Makes a recorder of these stages and the reporter that collects from it. All memory of both is
 /// allocated and touched here.
 pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
+    stages_and_groups(list, 0)
+}
+
+/// The same, which also records [`Stage::OF_GROUPS`] for each of so many groups of instruments. A
+/// group takes 3.4 MiB.
+pub fn stages_and_groups(list: &[Stage], groups: usize) -> (Recorder, Reporter) {
     let exchange = Arc::new(Exchange {
         wanted: CachePadded::new(AtomicBool::new(false)),
         filled: ArrayQueue::new(SETS),
         empty: ArrayQueue::new(SETS),
     });
-    let spare = exchange.empty.push(Box::new(Tallies::new(list)));
+    let spare = exchange.empty.push(Box::new(Tallies::new(list, groups)));
     debug_assert!(spare.is_ok(), "a new queue has room");
-    let active = Box::new(Tallies::new(list));
+    let active = Box::new(Tallies::new(list, groups));
     (
         Recorder {
             active,
-            nothing: Some(Box::new(Tallies::new(&[]))),
+            nothing: Some(Box::new(Tallies::new(&[], 0))),
             exchange: Arc::clone(&exchange),
         },
         Reporter { exchange },
@@ -65,6 +71,15 @@ impl Recorder {
         self.active.record(of, from_ns, to_ns, count);
     }
 
+    /// Records the same for a group of instruments, by its number from 0. It is not in what
+    /// [`Recorder::record`] records: whoever wants both records both.
+    ///
+    /// # Panics
+    /// If there is no such group, or the stage is none of [`Stage::OF_GROUPS`].
+    pub fn record_group(&mut self, of: (Stage, usize), from_ns: u64, to_ns: u64, count: u64) {
+        self.active.record_group(of, from_ns, to_ns, count);
+    }
+
     /// Whether a tick that took `total_ns` is among the slowest of this set, so that its way is
     /// worth being put together for [`Recorder::keep`]: one compare.
     #[inline]
@@ -92,8 +107,9 @@ impl Recorder {
     fn swap(&mut self) {
         // Without an empty set, the reporter has not collected the last one: it stays wanted.
         if let Some(empty) = self.exchange.empty.pop() {
-            self.exchange.wanted.store(false, Ordering::Relaxed);
             self.hand_over(empty);
+            // What was handed over is there for whoever sees that nothing is wanted any more.
+            self.exchange.wanted.store(false, Ordering::Release);
         }
     }
 
@@ -128,9 +144,17 @@ impl Reporter {
         self.exchange.wanted.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the recorder has still to hand over what it was asked for. One that was dropped has
+    /// nothing more to hand over.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        let has_recorder = Arc::strong_count(&self.exchange) > 1;
+        has_recorder && self.exchange.wanted.load(Ordering::Acquire)
+    }
+
     /// Adds all that has been handed over to `into`, and returns whether there was anything.
-    /// Collect a few milliseconds after [`Reporter::request`], and once more when the recorder has
-    /// been dropped.
+    /// Collect after [`Reporter::request`], when [`Reporter::is_waiting`] no longer or a few
+    /// milliseconds later, and once more when the recorder has been dropped.
     pub fn collect(&mut self, into: &mut Histograms) -> bool {
         let mut any = false;
         while let Some(mut set) = self.exchange.filled.pop() {

@@ -69,12 +69,15 @@ pub struct StageFigures {
     pub stage: String,
     /// All samples, then those of each provenance that has any.
     pub parts: Vec<Figures>,
+    /// Those of each group of instruments that has any, where groups are told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Figures>,
 }
 
 /// The figures of some samples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// `all`, or a provenance: `A`, `B`, `retransmit`, `snapshot`.
+    /// `all`, or a provenance: `A`, `B`, `retransmit`, `snapshot`; or a group of instruments.
     pub of: String,
     /// How many samples.
     pub samples: u64,

@@ -48,6 +48,19 @@ impl Stage {
         Stage::Heal,
     ];
 
+    /// The stages that each group of instruments has a histogram of, when there are groups: those
+    /// that every tick passes.
+    pub const OF_GROUPS: [Stage; 8] = [
+        Stage::Publish,
+        Stage::Network,
+        Stage::Kernel,
+        Stage::Handle,
+        Stage::Queue,
+        Stage::Strategy,
+        Stage::Service,
+        Stage::Total,
+    ];
+
     /// The stage's name in tables, JSON and log tags.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,9 +1,10 @@
 //! What a measuring thread records into: bare counters, at the places that an HdrHistogram has for
 //! its values. Whoever reads them makes histograms of them, and empties them.
 
+use std::fmt::Display;
 use std::mem::take;
 
-use crate::histograms::parts;
+use crate::histograms::{OfGroup, of_group, parts};
 use crate::slowest::Slowest;
 use crate::{Histograms, LONGEST_NS, Provenance, Stage, StageHistogram, Way};
 
@@ -89,18 +90,22 @@ impl Tally {
     }
 }
 
-/// Counters of some or all stages, one set for each provenance, and the slowest ticks.
+/// Counters of some or all stages, one set for each provenance, those of groups of instruments, and
+/// the slowest ticks.
 #[derive(Debug)]
 pub(crate) struct Tallies {
     parts: [[Tally; Provenance::ALL.len()]; Stage::ALL.len()],
+    groups: Box<[OfGroup<Tally>]>,
     slowest: Slowest,
 }
 
 impl Tallies {
-    /// Empty ones of each stage in `list`.
-    pub(crate) fn new(list: &[Stage]) -> Tallies {
+    /// Empty ones of each stage in `list`, and of so many groups.
+    pub(crate) fn new(list: &[Stage], groups: usize) -> Tallies {
+        let new_group = || of_group(Tally::new).map(Option::unwrap_or_default);
         Tallies {
             parts: parts(list, Tally::new).map(|of_stage| of_stage.map(Option::unwrap_or_default)),
+            groups: std::iter::repeat_with(new_group).take(groups).collect(),
             slowest: Slowest::default(),
         }
     }
@@ -116,6 +121,19 @@ impl Tallies {
         let tally = &mut self.parts[stage.index()][provenance.index()];
         if !tally.record(from_ns, to_ns, count) {
             refuse(stage, provenance);
+        }
+    }
+
+    pub(crate) fn record_group(
+        &mut self,
+        (stage, group): (Stage, usize),
+        from_ns: u64,
+        to_ns: u64,
+        count: u64,
+    ) {
+        let tally = &mut self.groups[group][stage.index()];
+        if !tally.record(from_ns, to_ns, count) {
+            refuse(stage, group);
         }
     }
 
@@ -135,14 +153,22 @@ impl Tallies {
         for (mine, theirs) in both.filter(|(mine, _)| !mine.counts.is_empty()) {
             mine.move_to(theirs.get_or_insert_with(StageHistogram::new));
         }
+        histograms.make_groups(self.groups.len());
+        let mine = self.groups.as_flattened_mut().iter_mut();
+        let both = mine.zip(histograms.groups.as_flattened_mut());
+        for (mine, theirs) in both {
+            if let Some(theirs) = theirs {
+                mine.move_to(theirs);
+            }
+        }
         histograms.slowest.merge(&self.slowest);
         self.slowest.clear();
     }
 }
 
 #[cold]
-fn refuse(stage: Stage, provenance: Provenance) -> ! {
-    panic!("{stage} of {provenance} is not what this recorder was made for");
+fn refuse(stage: Stage, of: impl Display) -> ! {
+    panic!("{stage} of {of} is not what this recorder was made for");
 }
 
 #[cfg(test)]

@@ -15,12 +15,13 @@ pub struct Windows {
     began_ns: Option<u64>,
 }
 
-/// All of a stage, and its parts.
+/// All of a stage, its parts, and its groups by their names.
 #[derive(Clone, Debug)]
 struct StageSeries {
     stage: Stage,
     all: Series,
     parts: Vec<(Provenance, Series)>,
+    groups: Vec<(String, Series)>,
 }
 
 /// One window of the timeline.
@@ -50,6 +51,18 @@ impl Windows {
             spans: Folding::default(),
             began_ns: None,
         }
+    }
+
+    /// With groups of instruments of these names.
+    #[must_use]
+    pub fn with_groups(mut self, names: &[String]) -> Windows {
+        for it in &mut self.stages {
+            let names = names
+                .iter()
+                .filter(|_| Stage::OF_GROUPS.contains(&it.stage));
+            it.groups = names.map(|name| (name.clone(), Series::new())).collect();
+        }
+        self
     }
 
     /// Adds the window from `from_ns` to `to_ns`, with what was recorded in it, and what the meters
@@ -85,8 +98,8 @@ impl Windows {
     }
 
     /// The figures of every stage that has samples, in the order a tick passes them, first of all
-    /// ticks, then of each provenance that has any. `stalled` is not among them: it is a part of
-    /// `total`, see [`Windows::views`].
+    /// ticks, then of each provenance that has any, then of each group. `stalled` is not among them:
+    /// it is a part of `total`, see [`Windows::views`].
     #[must_use]
     pub fn stages(&self) -> Vec<StageFigures> {
         let stages = self.stages.iter();
@@ -138,6 +151,7 @@ impl StageSeries {
             stage,
             all: Series::new(),
             parts: parts.map(|&of| (of, Series::new())).collect(),
+            groups: Vec::new(),
         }
     }
 
@@ -153,6 +167,11 @@ impl StageSeries {
             part.push(samples);
         }
         self.all.push(all.clone());
+        let mut recorded = recorded.groups(self.stage);
+        for (_, group) in &mut self.groups {
+            let samples = recorded.next().map(Samples::of);
+            group.push(samples.unwrap_or_default());
+        }
         all
     }
 
@@ -164,9 +183,11 @@ impl StageSeries {
             return None;
         }
         parts.insert(0, self.all.figures("all"));
+        let groups = self.groups.iter().filter(|(_, group)| !group.is_empty());
         Some(StageFigures {
             stage: self.stage.name().to_owned(),
             parts,
+            groups: groups.map(|(name, group)| group.figures(name)).collect(),
         })
     }
 }

@@ -3,12 +3,14 @@
 use allocation_counter::measure;
 use tickcast_latency::{
     EXEMPLARS, Histograms, LONGEST_NS, STALL_NS, Stage, StallBoard, StallLog, Way, stages,
+    stages_and_groups,
 };
 
 #[test]
 fn recording_and_swapping_allocate_nothing() {
-    let (mut recorder, mut reporter) = stages(&Stage::ALL);
+    let (mut recorder, mut reporter) = stages_and_groups(&Stage::ALL, 2);
     let mut totals = Histograms::new(&Stage::ALL);
+    totals.make_groups(2);
     let used = measure(|| {
         for round in 0..100u64 {
             reporter.request();
@@ -19,6 +21,9 @@ fn recording_and_swapping_allocate_nothing() {
                     recorder.record(of, 1, 0, 1);
                     recorder.record(of, 0, LONGEST_NS + round + 1, 1);
                 }
+            }
+            for stage in Stage::OF_GROUPS {
+                recorder.record_group((stage, 1), 0, round * round * 1_000, 1);
             }
             for due in 0..2 * EXEMPLARS as u64 {
                 let pop = due + round * 1_000;

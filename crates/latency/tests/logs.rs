@@ -22,9 +22,12 @@ const START_NS: u64 = 1_700_000_000_250_000_000;
 
 /// A run of `windows` windows, and its log.
 fn run(windows: u64) -> (Windows, Vec<u8>) {
-    let mut feeder = Feeder::new(&STAGES);
-    let (mut run, mut text) = (Windows::new(&STAGES), Vec::new());
-    let mut log = HlogWriter::new(&mut text, START_NS).unwrap();
+    let groups = ["index", "others"].map(String::from);
+    let mut feeder = Feeder::with_groups(&STAGES, groups.len());
+    let mut run = Windows::new(&STAGES).with_groups(&groups);
+    let mut text = Vec::new();
+    let log = HlogWriter::new(&mut text, START_NS).unwrap();
+    let mut log = log.with_groups(&groups);
     for window in 0..windows {
         let set = feeder.set(|recorder| {
             for n in 0..2_000 {
@@ -32,6 +35,9 @@ fn run(windows: u64) -> (Windows, Vec<u8>) {
                 let provenance = [Provenance::A, Provenance::B][n as usize % 2];
                 recorder.record((Stage::Network, provenance), 0, ns, 1);
                 recorder.record((Stage::Total, provenance), 0, 3 * ns, 1);
+                let group = usize::from(n % 3 > 0);
+                recorder.record_group((Stage::Network, group), 0, ns, 1);
+                recorder.record_group((Stage::Total, group), 0, 3 * ns, 1);
             }
             recorder.record((Stage::Total, Provenance::Snapshot), 0, SECOND, 5);
             recorder.record((Stage::Total, Provenance::A), 0, 9_000_000, 1);
@@ -49,9 +55,10 @@ fn run(windows: u64) -> (Windows, Vec<u8>) {
 fn assert_alike(read: &[StageFigures], was: &[StageFigures]) {
     let mean = |figures: &Figures| figures.mean_ns.unwrap();
     let parts = |stages: &[StageFigures]| -> Vec<(String, Figures)> {
-        let parts = stages
-            .iter()
-            .flat_map(|it| it.parts.iter().map(|part| (it.stage.clone(), part.clone())));
+        let parts = stages.iter().flat_map(|it| {
+            let all = it.parts.iter().chain(&it.groups);
+            all.map(|part| (it.stage.clone(), part.clone()))
+        });
         parts.collect()
     };
     let (read, was) = (parts(read), parts(was));

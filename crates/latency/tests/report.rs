@@ -113,7 +113,7 @@ fn interval_log_reads_back() {
 
     let text = std::str::from_utf8(&bytes).unwrap();
     let header = "#[Histogram log format version 1.3]\n\
-                  #[tickcast: values in ns; a tag is a stage, or a part of it: stage.provenance]\n\
+                  #[tickcast: values in ns; a tag is a stage, or a part of it: stage.provenance or stage@group]\n\
                   #[StartTime: 1700000000.250 (seconds since epoch)]\n\
                   \"StartTimestamp\",";
     assert!(text.starts_with(header), "{text}");

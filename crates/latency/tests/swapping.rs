@@ -67,12 +67,15 @@ fn hands_over_only_when_asked_and_when_dropped() {
     recorder.poll_swap();
     assert!(!reporter.collect(&mut totals), "nobody asked");
 
+    assert!(!reporter.is_waiting());
     reporter.request();
     assert!(
         !reporter.collect(&mut totals),
         "the recorder has not come by"
     );
+    assert!(reporter.is_waiting());
     recorder.poll_swap();
+    assert!(!reporter.is_waiting());
     recorder.record((Stage::Handle, Provenance::A), 0, 20, 1);
     reporter.request();
     recorder.poll_swap();
@@ -96,7 +99,9 @@ fn hands_over_only_when_asked_and_when_dropped() {
     assert_eq!(samples(&totals), 3);
 
     recorder.record((Stage::Handle, Provenance::A), 0, 40, 1);
+    reporter.request();
     drop(recorder);
+    assert!(!reporter.is_waiting());
     assert!(reporter.collect(&mut totals));
     assert!(!reporter.collect(&mut totals));
     assert_eq!(samples(&totals), 4);

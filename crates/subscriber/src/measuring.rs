@@ -1,7 +1,9 @@
 //! What the receive thread and the threads of strategies measure: how long ticks took to them, and
 //! whether their core was their own meanwhile.
 
-use tickcast_latency::{Recorder, Reporter, Stage, StallBoard, StallMeter, Way, stages};
+use tickcast_latency::{
+    Recorder, Reporter, Stage, StallBoard, StallMeter, Way, stages, stages_and_groups,
+};
 use tickcast_net::Idle;
 
 use tickcast_protocol::Provenance;
@@ -9,6 +11,7 @@ use tickcast_wire::Tick;
 
 use crate::clock::realtime_ns;
 use crate::event::{Event, Origin, Stamps};
+use crate::groups::{GroupMeter, InstrumentGroups};
 
 /// Empty rounds of a strategy's thread from one look at the clock to the next: together they take
 /// a fraction of a microsecond.
@@ -21,6 +24,8 @@ pub(crate) struct Wanted {
     pub(crate) stalls: Option<StallBoard>,
     /// How long strategies take.
     pub(crate) strategies: bool,
+    /// Every stage of the ticks of some instruments.
+    pub(crate) groups: InstrumentGroups,
 }
 
 impl Wanted {
@@ -155,16 +160,19 @@ fn record_arrival(recorder: &mut Recorder, arrival: &Arrival, count: u64) {
 pub(crate) struct Measuring {
     recorder: Recorder,
     wanted: Wanted,
+    groups: Option<GroupMeter>,
     /// An inline strategy takes nothing out of a queue.
     inline: bool,
 }
 
 impl Measuring {
     pub(crate) fn new(wanted: &Wanted, inline: bool) -> (Measuring, Reporter) {
-        let (recorder, reporter) = stages(&wanted.stages());
+        let groups = wanted.groups.count();
+        let (recorder, reporter) = stages_and_groups(&wanted.stages(), groups);
         let measuring = Measuring {
             recorder,
             wanted: wanted.clone(),
+            groups: GroupMeter::new(&wanted.groups),
             inline,
         };
         (measuring, reporter)
@@ -196,6 +204,9 @@ impl Measuring {
             0
         };
         record_from_due(&mut self.recorder, (Stage::Total, of), ticks, pop);
+        if let Some(groups) = &mut self.groups {
+            groups.record(&mut self.recorder, ticks, origin, done, self.inline);
+        }
         // State is no event: it has an age, and that is all.
         if origin.provenance == Provenance::Snapshot {
             return;

@@ -19,6 +19,7 @@ use crate::error::StartError;
 use crate::event::Stamps;
 use crate::faults::{FaultInjector, LineFaults};
 use crate::flow::FlowClient;
+use crate::groups::InstrumentGroups;
 use crate::image::{ImageKeeper, ImageStats, LocalImage};
 use crate::inlet::{ReceiveBy, open_inlets};
 use crate::mark::Seal;
@@ -77,6 +78,9 @@ pub struct SubscriberConfig {
     /// strategies' threads are added, as far as they spin, and ticks that met one are measured
     /// apart, as the stage `stalled`. A publisher in this process is given the same. Default none.
     pub stalls: Option<StallBoard>,
+    /// Groups of instruments of which every strategy's latency is measured apart, too: up to eight
+    /// more records for each tick. Default none.
+    pub groups: InstrumentGroups,
     /// What goes wrong on lines A and B on purpose.
     pub faults: [LineFaults; 2],
     /// What makes those faults, and the jitter of requests, repeatable.
@@ -104,6 +108,7 @@ impl SubscriberConfig {
             priority: None,
             time_strategies: false,
             stalls: None,
+            groups: InstrumentGroups::default(),
             faults: [LineFaults::default(); 2],
             seed: 0,
         }
@@ -390,6 +395,7 @@ impl SubscriberBuilder {
         Wanted {
             stalls: self.config.stalls.clone(),
             strategies: self.config.time_strategies,
+            groups: self.config.groups.clone(),
         }
     }
 
@@ -549,6 +555,13 @@ impl Subscriber {
         for reporter in &self.reporters {
             reporter.request();
         }
+    }
+
+    /// Whether a thread that measures has still to hand over what it was asked for: one whose core
+    /// somebody else has may take long.
+    #[must_use]
+    pub fn awaits_latency(&self) -> bool {
+        self.reporters.iter().any(Reporter::is_waiting)
     }
 
     /// Adds what has arrived since the last call.

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use support::{Checker, Feed, assert_kept, retransmit, serve, thread, wait_for_end};
 use tickcast_latency::{Histograms, Stage, StallBoard, StallLog};
 use tickcast_net::Idle;
-use tickcast_subscriber::{Origin, SessionStart, Strategy, SubscriberBuilder};
-use tickcast_wire::Tick;
+use tickcast_subscriber::{InstrumentGroups, Origin, SessionStart, Strategy, SubscriberBuilder};
+use tickcast_wire::{Symbol, Tick};
 
 thread_local! {
     /// Whether the allocations of this thread count.
@@ -81,6 +81,8 @@ fn the_receive_thread_allocates_nothing() {
     config.time_strategies = true;
     let board = StallBoard::new();
     config.stalls = Some(board.clone());
+    let symbol = Symbol::new(b"AAA");
+    config.groups = InstrumentGroups::new(&[vec![symbol]]).unwrap();
     let mut builder = SubscriberBuilder::new(config);
     builder.attach_inline(Watch);
     let checker = builder

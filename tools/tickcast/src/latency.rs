@@ -3,6 +3,7 @@
 mod assemble;
 mod clock;
 mod floor;
+mod groups;
 mod load;
 mod platform;
 mod print;
@@ -13,7 +14,6 @@ mod shown;
 mod turn;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -22,18 +22,19 @@ use indicatif::ProgressBar;
 use tickcast_latency::{Run, StageHistogram};
 use tickcast_net::Group;
 use tickcast_publisher::Speed;
+use tickcast_subscriber::InstrumentGroups;
 
 pub(crate) use self::load::LoadArgs;
 
 use self::floor::Floor;
-use self::load::Load;
+use self::groups::{Groups, NamedGroup};
 use self::recording::Recording;
 use self::remote::RemoteArgs;
 use self::turn::Ends;
 use crate::deployment::Deployment;
-use crate::feed::interface;
+use crate::feed::{conflict, interface};
 use crate::interrupt::Interrupt;
-use crate::live::{Activity, Live, LiveArgs};
+use crate::live::{Live, LiveArgs};
 use crate::{Outcome, foreign, progress, report, show, together};
 
 const HELP: &str = "\
@@ -44,6 +45,7 @@ Examples:
   tickcast latency --report run.html --svg charts
   tickcast latency --hlog run.hlog --json
   tickcast latency --pcap before.pcap after.pcap
+  tickcast latency --group busiest=SYN0001,SYN0002
   tickcast latency --tui
   tickcast latency --subscribe --interface eth1 --recovery 10.0.3.1:14000
 
@@ -65,6 +67,7 @@ What the figures say:
   service    from the send to the strategy: what the program takes once it is not late
   total      from when it was due to the strategy: what a user waits
   heal       how long gaps were open that both lines had lost; a sample is a gap
+  @ NAME     total of the ticks of a group of instruments
   without stalls   total of those ticks during which the machine stopped none of the threads
   floor      bare sockets at the same rate; the ratio is the run over it, median of the turns
   stalls     times at which the machine had taken a spinning thread's core
@@ -88,11 +91,16 @@ pub struct LatencyArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "10s", value_parser = measured_time)]
     duration: Duration,
 
+    /// Show the latency of the instruments with these symbols apart, too, under this name; all that
+    /// are in no group are `others`. Up to 5 times.
+    #[arg(long = "group", value_name = "NAME=SYMBOL,...", value_parser = NamedGroup::parse)]
+    groups: Vec<NamedGroup>,
+
     #[command(flatten)]
     remote: RemoteArgs,
 
     /// Measure a feed between two captures of it instead: from A to B, packet by packet.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Captures", conflicts_with_all = ["file", "rate", "duration", "inline", "seed", "subscribe", "hlog", "hgrm", "tui", "web", "prometheus"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Captures", conflicts_with_all = ["file", "rate", "duration", "inline", "seed", "subscribe", "groups", "hlog", "hgrm", "tui", "web", "prometheus"])]
     pcap: Vec<PathBuf>,
 
     /// Write the latency histograms, window by window, for HdrHistogram's tools.
@@ -137,6 +145,8 @@ impl LatencyArgs {
     /// When both lines drop everything, or a thread would never run.
     pub fn check(&self) -> Result<(), Error> {
         self.load.check::<LatencyArgs>("tickcast latency")?;
+        Groups::new(&self.groups)
+            .map_err(|why| conflict::<LatencyArgs>("tickcast latency", why))?;
         self.remote.check()
     }
 
@@ -200,7 +210,9 @@ fn measure(args: &LatencyArgs, interrupt: &Interrupt) -> anyhow::Result<Option<R
         }
     };
     let bar = progress::over_time("measuring", args.duration);
-    let mut recording = Recording::start(args.hlog.as_deref(), bar)?;
+    let groups = Groups::new(&args.groups)?;
+    let instruments = groups.instruments();
+    let mut recording = Recording::start(groups, args.hlog.as_deref(), bar)?;
     let live = Live::start(&args.live, remote.watched(), interrupt)?;
     let activity = live.as_ref().map(Live::activity);
     if let Some(live) = live {
@@ -210,12 +222,19 @@ fn measure(args: &LatencyArgs, interrupt: &Interrupt) -> anyhow::Result<Option<R
         let lines = together::groups()?;
         let notices = settings::notices(load).into_iter();
         notices.for_each(|notice| recording.state(notice));
-        let activity = activity.as_ref();
-        take_turns(args, source, lines, activity, &mut recording, interrupt)?;
+        let start = || Ends::together(load, source, lines, instruments.clone(), activity.clone());
+        take_turns(
+            load,
+            args.duration,
+            &start,
+            lines,
+            &mut recording,
+            interrupt,
+        )?;
         (format!("{} at {}", source.name, load.rate), lines.map(Some))
     } else {
         let lines = remote.lines();
-        let ends = remote.start(load, activity)?;
+        let ends = remote.start(load, instruments, activity)?;
         recording.take_turn(ends, lines, LONGEST_WARM_UP, args.duration, interrupt)?;
         (format!("subscribed to {remote}"), lines)
     };
@@ -229,24 +248,22 @@ fn measure(args: &LatencyArgs, interrupt: &Interrupt) -> anyhow::Result<Option<R
 
 /// Run, floor, run, floor, …, for as long as the run is to be measured.
 fn take_turns(
-    args: &LatencyArgs,
-    source: &Load,
+    load: &LoadArgs,
+    duration: Duration,
+    start: &dyn Fn() -> anyhow::Result<Ends>,
     lines: [Group; 2],
-    activity: Option<&Arc<Activity>>,
     recording: &mut Recording,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
-    let load = &args.load;
-    let turns = args.duration.as_nanos().div_ceil(TURN.as_nanos()) as u32;
-    let length = args.duration / turns;
+    let turns = duration.as_nanos().div_ceil(TURN.as_nanos()) as u32;
+    let length = duration / turns;
     for turn in 0..turns {
         let warm_up = if turn == 0 {
             LONGEST_WARM_UP
         } else {
             length.max(LEAST_WARM_UP)
         };
-        let ends = Ends::together(load, source, lines, activity.cloned())?;
-        let goes_on = recording.take_turn(ends, lines.map(Some), warm_up, length, interrupt)?;
+        let goes_on = recording.take_turn(start()?, lines.map(Some), warm_up, length, interrupt)?;
         let rate = match load.rate {
             Speed::PerSecond(rate) => rate,
             // As many as there were, evenly spaced.
@@ -280,13 +297,13 @@ pub(crate) fn short_run(
     duration: Duration,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Option<StageHistogram>> {
-    let mut recording = Recording::start(None, ProgressBar::hidden())?;
+    let mut recording = Recording::start(Groups::default(), None, ProgressBar::hidden())?;
     let warm_up = duration.max(LEAST_WARM_UP);
     let Some(source) = load.open(duration + warm_up, interrupt)? else {
         return Ok(None);
     };
     let lines = together::groups()?;
-    let ends = Ends::together(load, &source, lines, None)?;
+    let ends = Ends::together(load, &source, lines, InstrumentGroups::default(), None)?;
     let is_whole = recording.take_turn(ends, lines.map(Some), warm_up, duration, interrupt)?;
     if interrupt.is_set() {
         return Ok(None);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tickcast_latency::{Histograms, HlogWriter, Report};
@@ -12,8 +12,10 @@ use tickcast_subscriber::{Stopped, Subscriber};
 
 /// The length of an interval of the log.
 const INTERVAL_NS: u64 = 1_000_000_000;
-/// Time for the measuring threads to hand over what they have.
+/// How often it is looked whether the measuring threads have handed over what they have.
 const HANDOVER: Duration = Duration::from_millis(5);
+/// A thread that has not had its core for so long hands over with the next interval.
+const LONGEST_HANDOVER: Duration = Duration::from_millis(200);
 
 /// Collects histograms.
 pub struct Measure {
@@ -58,9 +60,7 @@ impl Measure {
     pub fn poll(&mut self, subscriber: &mut Subscriber) -> anyhow::Result<bool> {
         let is_over = realtime_ns() - self.since >= INTERVAL_NS;
         if is_over {
-            subscriber.request_latency();
-            std::thread::sleep(HANDOVER);
-            subscriber.collect_latency(&mut self.interval);
+            take_latency(subscriber, &mut self.interval);
             self.close_interval()?;
         }
         Ok(is_over)
@@ -97,4 +97,15 @@ impl Measure {
         self.close_interval()?;
         Ok(Report::new(&self.totals))
     }
+}
+
+/// Takes what every thread of a subscriber has recorded up to now.
+pub fn take_latency(subscriber: &mut Subscriber, into: &mut Histograms) {
+    subscriber.request_latency();
+    let asked = Instant::now();
+    std::thread::sleep(HANDOVER);
+    while subscriber.awaits_latency() && asked.elapsed() < LONGEST_HANDOVER {
+        std::thread::sleep(HANDOVER);
+    }
+    subscriber.collect_latency(into);
 }

@@ -39,8 +39,8 @@ the first. What must be known before a figure is trusted is said first.
   ≈ +1.2 %   one of less than three standard errors, which says nothing
   +30 % ?    one whose errors are not known: too few windows, or a file without any
 
-Pictures: percentiles.svg, timeline.svg, stages.svg, stage-percentiles.svg, waterfall.svg and
-slowest.svg, those of them for which a run has what they show.";
+Pictures: percentiles.svg, timeline.svg, stages.svg, stage-percentiles.svg, groups.svg, waterfall.svg
+and slowest.svg, those of them for which a run has what they show.";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]
@@ -152,6 +152,11 @@ fn charts(runs: &[Run]) -> Vec<Chart<'_>> {
     {
         charts.push(stage_percentiles(run));
     }
+    if let [run] = runs
+        && figures::headline(run).is_some_and(|of| !of.groups.is_empty())
+    {
+        charts.push(groups(run));
+    }
     if any(&|run| !run.exemplars.is_empty()) {
         charts.push(chart::slowest(runs));
     }
@@ -233,6 +238,29 @@ fn stage_percentiles(run: &Run) -> Chart<'_> {
         "Which stage makes the tail".into(),
         "The same curve for every stage: where the total's bends upwards, the stage that bends with it is the cause.".into(),
         curves.collect(),
+    )
+}
+
+/// The groups of instruments of one run over each other.
+fn groups(run: &Run) -> Chart<'_> {
+    let headline = figures::headline(run);
+    let groups = headline.iter().flat_map(|of| &of.groups);
+    let groups = groups.take(chart::MOST_SERIES).enumerate();
+    let curves = groups.map(|(nth, figures)| Curve {
+        name: figures.of.clone(),
+        class: chart::colour(nth),
+        figures,
+    });
+    let all = figures::headline_figures(run).map(|figures| Curve {
+        name: "all".to_owned(),
+        class: "ink".to_owned(),
+        figures,
+    });
+    chart::curves(
+        "groups",
+        "Whose ticks wait longest".into(),
+        "The same curve for the ticks of each group of instruments, and for all.".into(),
+        curves.chain(all).collect(),
     )
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::Log;
 use super::read::Tagged;
+use super::{GROUP, Log};
 use crate::{Figures, Provenance, RUN_VERSION, Run, Series, Stage, StageFigures, View, Window};
 
 /// What lines without a tag are called.
@@ -62,17 +62,19 @@ impl Log {
 
     /// Each tag is a stage, but for those that are a part of one that is there.
     fn stages(&self) -> Vec<StageFigures> {
-        let is_whole = |tagged: &&Tagged| self.part(tagged).is_none();
+        let is_whole = |tagged: &&Tagged| self.part(tagged).or(self.group(tagged)).is_none();
         let stages = self.tags.iter().filter(is_whole).map(|whole| {
-            let all = whole.series.figures("all");
-            let parts = self.tags.iter().filter_map(|tagged| {
-                let (stage, of) = self.part(tagged)?;
-                let is_own = Some(stage) == whole.tag.as_deref();
-                is_own.then(|| tagged.series.figures(of.name()))
-            });
+            let own = |(tagged, part): (&Tagged, Option<(&str, &str)>)| {
+                let (stage, of) = part?;
+                (Some(stage) == whole.tag.as_deref()).then(|| tagged.series.figures(of))
+            };
+            let all = [whole.series.figures("all")].into_iter();
+            let parts = self.tags.iter().map(|tagged| (tagged, self.part(tagged)));
+            let groups = self.tags.iter().map(|tagged| (tagged, self.group(tagged)));
             StageFigures {
                 stage: whole.tag.as_deref().unwrap_or(UNTAGGED).to_owned(),
-                parts: [all].into_iter().chain(parts).collect(),
+                parts: all.chain(parts.filter_map(own)).collect(),
+                groups: groups.filter_map(own).collect(),
             }
         });
         stages
@@ -81,10 +83,16 @@ impl Log {
     }
 
     /// The stage and provenance of a tag such as `total.A`, when there is a tag `total`.
-    fn part<'a>(&self, tagged: &'a Tagged) -> Option<(&'a str, Provenance)> {
+    fn part<'a>(&self, tagged: &'a Tagged) -> Option<(&'a str, &'a str)> {
         let (stage, of) = tagged.tag.as_deref()?.rsplit_once('.')?;
-        let provenance = Provenance::ALL.into_iter().find(|it| it.name() == of)?;
-        self.tag(stage).map(|_| (stage, provenance))
+        let is_known = Provenance::ALL.into_iter().any(|it| it.name() == of);
+        (is_known && self.tag(stage).is_some()).then_some((stage, of))
+    }
+
+    /// The stage and group of a tag such as `total@index` of ours, when there is a tag `total`.
+    fn group<'a>(&self, tagged: &'a Tagged) -> Option<(&'a str, &'a str)> {
+        let (stage, of) = tagged.tag.as_deref()?.split_once(GROUP)?;
+        (self.is_ours && self.tag(stage).is_some()).then_some((stage, of))
     }
 
     fn views(&self, total: Option<&Tagged>) -> Vec<View> {

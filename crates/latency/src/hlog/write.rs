@@ -8,18 +8,20 @@ use hdrhistogram::serialization::interval_log::{
     IntervalLogWriterBuilder, IntervalLogWriterError, Tag,
 };
 
-use super::{OURS, VERSION};
+use super::{GROUP, OURS, VERSION};
 use crate::Histograms;
 
 /// Writes an interval log that HdrHistogram's own tools read. Values are in nanoseconds, the
 /// maximum beside each histogram too. A line is tagged with [`Stage::name`](crate::Stage::name)
 /// when it holds all ticks of the stage, such as `total`, and with a provenance behind that when
-/// it holds a part of them, such as `total.A`. Parts are in the sum already, but for
-/// `total.snapshot`, which is in none.
+/// it holds a part of them, such as `total.A`; or with `@` and the name of a group of instruments, as
+/// in `total@index`. Parts and groups are in the sum already, but for `total.snapshot`, which is in
+/// none.
 #[derive(Debug)]
 pub struct HlogWriter<W: Write> {
     out: W,
     start_ns: u64,
+    groups: Vec<String>,
 }
 
 /// Why an interval log could not be written.
@@ -47,7 +49,18 @@ impl<W: Write> HlogWriter<W> {
         let legend = "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
                       \"Interval_Compressed_Histogram\"";
         writeln!(out, "{legend}")?;
-        Ok(HlogWriter { out, start_ns })
+        Ok(HlogWriter {
+            out,
+            start_ns,
+            groups: Vec::new(),
+        })
+    }
+
+    /// With groups of instruments of these names.
+    #[must_use]
+    pub fn with_groups(mut self, names: &[String]) -> Self {
+        self.groups = names.to_vec();
+        self
     }
 
     /// Writes what was recorded from `from_ns` to `to_ns` (nanoseconds since the Unix epoch), and
@@ -74,7 +87,9 @@ impl<W: Write> HlogWriter<W> {
             let parts = histograms
                 .parts(stage)
                 .map(|(of, part)| (format!("{stage}.{of}"), part));
-            for (tag, counts) in sum.into_iter().chain(parts) {
+            let groups = self.groups.iter().zip(histograms.groups(stage));
+            let groups = groups.map(|(name, group)| (format!("{stage}{GROUP}{name}"), group));
+            for (tag, counts) in sum.into_iter().chain(parts).chain(groups) {
                 if !counts.histogram().is_empty() {
                     writer.write_histogram(counts.histogram(), start, length, Tag::new(&tag))?;
                 }

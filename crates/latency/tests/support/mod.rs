@@ -1,6 +1,6 @@
 //! What several tests need.
 
-use tickcast_latency::{Histograms, Recorder, Reporter, Stage, stages};
+use tickcast_latency::{Histograms, Recorder, Reporter, Stage, stages_and_groups};
 
 /// A second in nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
@@ -15,7 +15,12 @@ pub struct Feeder {
 impl Feeder {
     /// Of these stages.
     pub fn new(list: &[Stage]) -> Feeder {
-        let (recorder, reporter) = stages(list);
+        Feeder::with_groups(list, 0)
+    }
+
+    /// Of these stages, and of so many groups.
+    pub fn with_groups(list: &[Stage], groups: usize) -> Feeder {
+        let (recorder, reporter) = stages_and_groups(list, groups);
         Feeder {
             recorder,
             reporter,

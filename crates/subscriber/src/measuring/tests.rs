@@ -61,6 +61,7 @@ impl Path {
         let wanted = Wanted {
             stalls,
             strategies: true,
+            ..Wanted::default()
         };
         clock::set(BEGIN);
         Path {

@@ -119,6 +119,7 @@ impl Recording {
                 show::count(self.lost)
             ));
         }
+        statements.extend(self.groups.statements());
         statements.extend(self.windows.statements(&self.stalls));
         statements
     }

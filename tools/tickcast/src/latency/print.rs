@@ -52,10 +52,14 @@ fn stages(out: &mut dyn Write, stages: &[StageFigures]) -> io::Result<()> {
         };
         row(out, &stage.stage, all)?;
         errors(out, all)?;
-        if stage.stage == "total" && parts.len() > 1 {
-            for part in parts {
-                row(out, &format!("  {}", part.of), part)?;
-            }
+        if stage.stage != "total" {
+            continue;
+        }
+        for part in parts.iter().filter(|_| parts.len() > 1) {
+            row(out, &format!("  {}", part.of), part)?;
+        }
+        for group in &stage.groups {
+            row(out, &format!("  @ {}", group.of), group)?;
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ use tickcast_net::clock::realtime_ns;
 
 use super::assemble::add_stalls;
 use super::clock::ClockWatch;
+use super::groups::Groups;
 use super::platform::{BufferMarks, Reading};
 use super::shown::Shown;
 use super::turn::{Ends, Window};
@@ -37,6 +38,8 @@ const QUIET: Duration = Duration::from_secs(3);
 
 /// A run that is being measured.
 pub(super) struct Recording {
+    /// Groups of instruments that are told apart.
+    pub(super) groups: Groups,
     hlog: Option<HlogWriter<BufWriter<File>>>,
     pub(super) windows: Windows,
     /// The bare sockets.
@@ -83,21 +86,29 @@ pub(super) struct TurnTotals {
 }
 
 impl Recording {
-    /// Begins, with an interval log if a file is named, and a bar over the ms to be measured.
+    /// Begins, with these groups of instruments, an interval log if a file is named, and a bar over
+    /// the ms to be measured.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn start(hlog: Option<&Path>, bar: ProgressBar) -> anyhow::Result<Recording> {
+    pub(super) fn start(
+        groups: Groups,
+        hlog: Option<&Path>,
+        bar: ProgressBar,
+    ) -> anyhow::Result<Recording> {
+        let names = groups.names();
         let hlog = hlog
             .map(|path| {
                 let context = || format!("cannot write the histogram log {}", path.display());
                 let file = File::create(path).with_context(context)?;
-                HlogWriter::new(BufWriter::new(file), realtime_ns()).with_context(context)
+                let log = HlogWriter::new(BufWriter::new(file), realtime_ns());
+                log.map(|log| log.with_groups(names)).with_context(context)
             })
             .transpose()?;
         Ok(Recording {
             hlog,
-            windows: Windows::new(&Stage::ALL),
+            windows: Windows::new(&Stage::ALL).with_groups(names),
+            groups,
             floor: Series::new(),
             began_ns: 0,
             measured: Duration::ZERO,
@@ -189,7 +200,7 @@ impl Recording {
         interrupt: &Interrupt,
     ) -> anyhow::Result<bool> {
         while self.spare.len() <= PENDING.min((length.as_nanos() / WINDOW.as_nanos()) as usize) {
-            self.spare.push(Histograms::new(&Stage::ALL));
+            self.spare.push(self.empty());
         }
         self.say("warming up");
         let began = self.warm_up(&mut ends, longest_warm_up, interrupt);
@@ -270,7 +281,13 @@ impl Recording {
     /// An empty set of histograms.
     fn spare(&mut self) -> Histograms {
         let spare = self.spare.pop();
-        spare.unwrap_or_else(|| Histograms::new(&Stage::ALL))
+        spare.unwrap_or_else(|| self.empty())
+    }
+
+    fn empty(&self) -> Histograms {
+        let mut empty = Histograms::new(&Stage::ALL);
+        empty.make_groups(self.groups.names().len());
+        empty
     }
 
     /// Takes the floor beside the last turn, window by window.

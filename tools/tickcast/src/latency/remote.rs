@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, Error};
 use tickcast_latency::StallBoard;
 use tickcast_net::{Group, ReceiveConfig};
-use tickcast_subscriber::{SubscriberConfig, ThreadConfig};
+use tickcast_subscriber::{InstrumentGroups, SubscriberConfig, ThreadConfig};
 
 use super::LatencyArgs;
 use super::load::LoadArgs;
@@ -110,6 +110,7 @@ impl RemoteArgs {
     pub(super) fn start(
         &self,
         args: &LoadArgs,
+        groups: InstrumentGroups,
         activity: Option<Arc<Activity>>,
     ) -> anyhow::Result<Ends> {
         let interface = interface(args.interface.as_deref())?;
@@ -125,6 +126,7 @@ impl RemoteArgs {
         config.idle = args.idle();
         config.faults = args.faults.lines();
         config.seed = args.seed;
+        config.groups = groups;
         let thread = (!args.inline).then(|| ThreadConfig {
             name: "tc-strategy-1".into(),
             core: args.placement.strategy_core,

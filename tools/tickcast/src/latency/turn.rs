@@ -10,8 +10,8 @@ use tickcast_net::Group;
 use tickcast_net::clock::realtime_ns;
 use tickcast_publisher::{Publisher, PublisherHandle};
 use tickcast_subscriber::{
-    Attached, Loss, Origin, Stats, Strategy, Subscriber, SubscriberBuilder, SubscriberConfig,
-    ThreadConfig,
+    Attached, InstrumentGroups, Loss, Origin, Stats, Strategy, Subscriber, SubscriberBuilder,
+    SubscriberConfig, ThreadConfig,
 };
 use tickcast_wire::Tick;
 
@@ -19,13 +19,12 @@ use super::load::{Load, LoadArgs};
 use crate::feed::interface;
 use crate::interrupt::Interrupt;
 use crate::live::Activity;
+use crate::measure::take_latency;
 use crate::show;
 use crate::together::Setup;
 
 /// How often the ends are looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Time for the measuring threads to hand over what they have.
-const HANDOVER: Duration = Duration::from_millis(5);
 /// Time for the subscriber to finish once the publisher has.
 const FINISH_TIME: Duration = Duration::from_secs(10);
 
@@ -88,6 +87,7 @@ impl Ends {
         args: &LoadArgs,
         load: &Load,
         lines: [Group; 2],
+        groups: InstrumentGroups,
         activity: Option<Arc<Activity>>,
     ) -> anyhow::Result<Ends> {
         let interface = interface(args.interface.as_deref())?;
@@ -105,7 +105,8 @@ impl Ends {
         config.linger = FINISH_TIME;
         config.stalls = Some(stalls.clone());
         let publisher = Publisher::start(config, load.turn()?)?;
-        let subscriber = setup.subscriber(publisher.recovery_addr());
+        let mut subscriber = setup.subscriber(publisher.recovery_addr());
+        subscriber.groups = groups;
         let thread = (!args.inline).then(|| setup.strategy(1));
         let ends = Ends::start(subscriber, thread, activity, stalls, Some(publisher))?;
         args.lock_memory()?;
@@ -176,9 +177,7 @@ impl Ends {
             }
             std::thread::sleep(LOOK_EVERY.min(left));
         }
-        self.subscriber.request_latency();
-        std::thread::sleep(HANDOVER);
-        self.subscriber.collect_latency(&mut histograms);
+        take_latency(&mut self.subscriber, &mut histograms);
         self.stalls.collect(stalls);
         Window {
             from_ns: since_ns,

@@ -47,7 +47,9 @@ pub fn page(runs: &[Run], charts: &[Chart]) -> String {
                     (figure(charts, "percentiles"))
                     @if runs.len() > 1 { (tables::stages(runs)) }
                     (tables::views(runs))
-                    @for name in ["timeline", "stages", "stage-percentiles", "waterfall"] { (figure(charts, name)) }
+                    @for name in ["timeline", "stages", "stage-percentiles", "groups", "waterfall"] {
+                        (figure(charts, name))
+                    }
                     @if runs.len() == 1 { (tables::stages(runs)) }
                     (figure(charts, "slowest"))
                     (machine::slowest(runs))

@@ -107,7 +107,8 @@ fn json(input: impl Read, stem: &str) -> anyhow::Result<Run> {
 
 /// Figures that no run has.
 fn check(run: &Run) -> anyhow::Result<()> {
-    let stages = run.stages.iter().flat_map(|stage| &stage.parts);
+    let stages = run.stages.iter();
+    let stages = stages.flat_map(|stage| stage.parts.iter().chain(&stage.groups));
     let views = run.views.iter().map(|view| &view.figures);
     let meters = run.platform.hiccups.iter().map(|meter| &meter.stalls);
     for figures in stages.chain(views).chain(meters) {

@@ -177,6 +177,7 @@ impl Market {
             .map(|((stage, ..), of)| StageFigures {
                 stage: (*stage).into(),
                 parts: alone(of),
+                groups: Vec::new(),
             })
             .collect();
         let parts = [
@@ -192,10 +193,12 @@ impl Market {
                 .filter(|(_, of)| !of.is_empty())
                 .map(|(name, of)| figures(name, of))
                 .collect(),
+            groups: vec![figures("index", &kept.of_b), figures("others", &kept.of_a)],
         });
         stages.push(StageFigures {
             stage: "heal".into(),
             parts: alone(&kept.healed),
+            groups: Vec::new(),
         });
         let mut floor = Histogram::<u64>::new(3).expect("digits");
         for _ in 0..kept.total.len() / 2 {

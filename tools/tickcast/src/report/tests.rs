@@ -33,6 +33,8 @@ fn a_page_has_every_part() {
         "longest stall of the machine",
         "Where the time goes",
         "Which stage makes the tail",
+        "Whose ticks wait longest",
+        "@ index",
         "do not add up",
         "Every stage in figures",
         "retransmit",
@@ -162,6 +164,7 @@ fn pictures_stand_alone() {
             "timeline.svg",
             "waterfall.svg",
             "stage-percentiles.svg",
+            "groups.svg",
             "slowest.svg"
         ]
     );

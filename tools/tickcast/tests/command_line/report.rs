@@ -81,7 +81,7 @@ fn pages_and_pictures_are_written() {
                 .starts_with("<!DOCTYPE html>")
         );
     }
-    assert_eq!(names(&folder.join("one")).len(), 6);
+    assert_eq!(names(&folder.join("one")).len(), 7);
     assert_eq!(names(&folder.join("empty")), [""; 0]);
 }
 

@@ -108,6 +108,16 @@ fn wrong_command_lines_name_what_is_wrong_and_what_was_expected() {
     );
     fails(&["latency", "--pcap", "a"], 2, &["--pcap", "2"]);
     fails(
+        &["latency", "--group", "index"],
+        2,
+        &["--group", "a name and symbols, as in index=ES,NQ"],
+    );
+    fails(
+        &["latency", "--group", "a=ES", "--group", "b=ES"],
+        2,
+        &["symbol ES is in two groups"],
+    );
+    fails(
         &["compare", "--", "--inline"],
         2,
         &["-- [A-OPTIONS] -- [B-OPTIONS]"],

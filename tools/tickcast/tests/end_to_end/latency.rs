@@ -113,9 +113,76 @@ fn a_run_for_programs() {
     }
 }
 
+/// The groups of a stage: their names and samples.
+fn groups(run: &Value, stage: &str) -> Vec<(String, u64)> {
+    let stages = run["stages"].as_array().expect("stages");
+    let stage = stages.iter().find(|it| it["stage"] == stage);
+    let groups = stage.and_then(|stage| stage["groups"].as_array());
+    let groups = groups.into_iter().flatten();
+    groups
+        .map(|group| {
+            let name = group["of"].as_str().expect("a name");
+            (name.to_owned(), count(group, "samples"))
+        })
+        .collect()
+}
+
+#[test]
+fn groups_of_instruments_are_told_apart_at_every_stage() {
+    let half: Vec<String> = (1..=2_000).map(|n| format!("SYN{n:04}")).collect();
+    let half = format!("half={}", half.join(","));
+    let named = ["--group", &half, "--group", "nobody=XYZ"];
+    // Some of it healed, and some of it held.
+    let lossy = ["--drop-a", "10%", "--drop-b", "10%"];
+    let run = json(&[SHORT, &named, &lossy].concat());
+    adds_up(&run);
+    // What the strategy's thread records of the whole as well. The receive thread may hand over the
+    // first stages a window sooner or later; all of them have the samples of `service`.
+    for (stage, whole) in [
+        ("publish", "service"),
+        ("network", "service"),
+        ("kernel", "service"),
+        ("handle", "service"),
+        ("queue", "queue"),
+        ("strategy", "strategy"),
+        ("service", "service"),
+        ("total", "total"),
+    ] {
+        let groups = groups(&run, stage);
+        let names: Vec<&str> = groups.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["half", "others"], "{stage}");
+        let together: u64 = groups.iter().map(|(_, samples)| samples).sum();
+        assert_eq!(together, samples(&run, whole, "all"), "{stage}");
+    }
+    assert_eq!(groups(&run, "heal"), []);
+    let said = statements(&run);
+    assert!(said.contains("group nobody"), "{said}");
+    assert!(!said.contains("group half"), "{said}");
+}
+
+/// The definitions of a file come once, and its ticks in more than one turn.
+#[test]
+fn groups_are_known_in_every_turn_of_a_file() {
+    let folder = folder();
+    let file = market(folder.path(), 700_000);
+    let all: Vec<String> = (1..=4_000).map(|n| format!("SYN{n:04}")).collect();
+    let group = format!("all={}", all.join(","));
+    let log = folder.path().join("run.hlog");
+    let turns = ["--rate", "20000/s", "--duration", "1200ms"];
+    let files = ["latency", text(&file), "--hlog", text(&log)];
+    let run = json(&[&files[..], &turns, &["--group", &group]].concat());
+    adds_up(&run);
+    let delivered = count(&run["ticks"], "delivered");
+    assert_eq!(groups(&run, "total"), [("all".to_owned(), delivered)]);
+    let report = json(&["report", text(&log)]);
+    assert!(report["runs"].is_array(), "{report}");
+    let log = std::fs::read_to_string(log).expect("a log");
+    assert!(log.contains("Tag=total@all,") && log.contains("Tag=queue@all,"));
+}
+
 #[test]
 fn a_table_for_people() {
-    let said = run(SHORT).expect(0);
+    let said = run(&[SHORT, &["--group", "some=SYN0001"]].concat()).expect(0);
     assert!(said.err.is_empty(), "{:?}", said.err);
     let said = said.out.join("\n");
     for words in [
@@ -124,6 +191,7 @@ fn a_table_for_people() {
         "over the floor",
         "slowest ticks",
         "p99.999",
+        "  @ others",
     ] {
         assert!(said.contains(words), "no {words:?} in {said}");
     }

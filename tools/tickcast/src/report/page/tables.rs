@@ -71,7 +71,7 @@ fn cells(figures: &Figures, first: Option<&Figures>, percents: &[f64]) -> Markup
     }
 }
 
-/// Every stage: of one run with its provenances, of several beside each other.
+/// Every stage: of one run with its provenances and groups, of several beside each other.
 pub fn stages(runs: &[Run]) -> Markup {
     let percents = figures::percents(runs);
     let explanation = match runs {
@@ -98,17 +98,23 @@ pub fn stages(runs: &[Run]) -> Markup {
     table("table", "Every stage in figures", explanation, &content)
 }
 
-/// A stage of one run, and below it its provenances.
+/// A stage of one run, and below it its provenances and groups.
 fn parts(run: &Run, stage: &str, percents: &[f64]) -> Markup {
-    let stage = run.stages.iter().filter(|of| of.stage == stage);
-    let parts = stage.flat_map(|of| of.parts.iter().enumerate().map(move |part| (of, part)));
-    html! {
-        @for (stage, (nth, part)) in parts {
-            tr.part[nth > 0] {
-                th scope="row" { (if nth == 0 { &stage.stage } else { &part.of }) }
-                td { (show::count(part.samples)) }
-                (cells(part, None, percents))
+    let row = |name: &str, is_part: bool, figures: &Figures| {
+        html! {
+            tr.part[is_part] {
+                th scope="row" { (name) }
+                td { (show::count(figures.samples)) }
+                (cells(figures, None, percents))
             }
+        }
+    };
+    html! {
+        @for stage in run.stages.iter().filter(|of| of.stage == stage) {
+            @for (nth, part) in stage.parts.iter().enumerate() {
+                (row(if nth == 0 { &stage.stage } else { &part.of }, nth > 0, part))
+            }
+            @for group in &stage.groups { (row(&format!("@ {}", group.of), true, group)) }
         }
     }
 }
