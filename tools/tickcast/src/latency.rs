@@ -45,7 +45,7 @@ Examples:
   tickcast latency --report run.html --svg charts
   tickcast latency --hlog run.hlog --json
   tickcast latency --pcap before.pcap after.pcap
-  tickcast latency --group busiest=SYN0001,SYN0002
+  tickcast latency --group mine=SYN0001,SYN0002
   tickcast latency --tui
   tickcast latency --subscribe --interface eth1 --recovery 10.0.3.1:14000
 
