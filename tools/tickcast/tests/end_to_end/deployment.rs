@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::{Signal, geteuid};
 use tickcast_net::lock_limit;
@@ -109,6 +110,21 @@ fn two_that_spin_on_one_core_are_warned_of() {
     ended.expect(0).explains(&["both spin on core 0"]);
 }
 
+const MEASURING: [&str; 2] = ["tc-receive", "tc-strategy"];
+
+/// Page faults so far of the threads of a subscriber that measure. A thread names itself, soon after
+/// it was started.
+fn page_faults_of(subscriber: u32) -> [u64; 2] {
+    for _ in 0..1_000 {
+        let faults = page_faults(subscriber);
+        if let [Some(receive), Some(strategy)] = MEASURING.map(|name| faults.get(name)) {
+            return [*receive, *strategy];
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("no such threads: {:?}", page_faults(subscriber));
+}
+
 /// Page faults of each thread of a process so far, by name.
 fn page_faults(process: u32) -> BTreeMap<String, u64> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
@@ -139,15 +155,15 @@ fn with_locked_memory_nothing_waits_for_a_page() {
     let file = market(folder.path(), 100_000);
     let feed = Feed::on_loopback();
     let subscriber = feed.subscriber(&["--stay", "--lock-memory", "--queue", "65536"]);
-    let before = page_faults(subscriber.id());
+    let before = page_faults_of(subscriber.id());
     let publisher = feed.publisher(&file, &["--speed", "200000/s", "--lock-memory"]);
     let published = publisher.finish().expect(0).json();
     assert_eq!(published["memory_locked"], true);
-    let after = page_faults(subscriber.id());
-    for thread in ["tc-receive", "tc-strategy"] {
+    let after = page_faults_of(subscriber.id());
+    for (thread, name) in MEASURING.into_iter().enumerate() {
         let faults = after[thread] - before[thread];
         // A page that the kernel moves on its own account, for one; the queue has 1,024.
-        assert!(faults < 16, "{thread}: {faults} page faults");
+        assert!(faults < 16, "{name}: {faults} page faults");
     }
     subscriber.signal(Signal::INT);
     let received = subscriber.finish().expect(130).json();
