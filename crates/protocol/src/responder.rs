@@ -101,7 +101,7 @@ pub enum Response {
     },
     /// Send nothing; if the client has joined flow control, this is its position.
     Position {
-        /// The next seq that the client wants.
+        /// The next seq of this session that the client wants.
         next_seq: u64,
     },
 }
@@ -213,9 +213,7 @@ impl<C: AsRef<[Tick]>> Responder<C> {
             RequestKind::Retransmit => self.retransmit(request),
             RequestKind::Snapshot => self.snapshot(request, now),
             RequestKind::FlowJoin => self.join(request),
-            RequestKind::Position => Response::Position {
-                next_seq: request.first_seq(),
-            },
+            RequestKind::Position => self.position(request),
             RequestKind::Clock => Response::Clock {
                 reply: self.ok(request, 0).with_ticks(request.first_seq(), 0),
             },
@@ -311,6 +309,16 @@ impl<C: AsRef<[Tick]>> Responder<C> {
             reply: self.ok(request, window),
             next_seq: request.first_seq(),
         }
+    }
+
+    /// Of a client that still follows another session nothing has come of this one.
+    const fn position(&self, request: &Request) -> Response {
+        let next_seq = if self.is_other_session(request) {
+            1
+        } else {
+            request.first_seq()
+        };
+        Response::Position { next_seq }
     }
 
     /// Whether it names a session, and not this one.
@@ -562,6 +570,12 @@ mod tests {
         assert_eq!(
             with_flow.respond(&position, 0),
             Response::Position { next_seq: 6 }
+        );
+        // Whoever hears an older publisher first is not ahead of this one by what that has sent.
+        let elsewhere = ask(RequestKind::Position, SESSION - 1, 5_000, 0);
+        assert_eq!(
+            with_flow.respond(&elsewhere, 0),
+            Response::Position { next_seq: 1 }
         );
     }
 
