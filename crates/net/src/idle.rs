@@ -119,12 +119,47 @@ impl Idler {
             self.empty_rounds = 0;
             return;
         }
-        self.empty_rounds = self.empty_rounds.saturating_add(1);
+        match self.next_step() {
+            Step::Look => std::hint::spin_loop(),
+            Step::Yield => sched_yield(),
+            Step::Park => park(),
+        }
+    }
+
+    #[inline]
+    fn next_step(&mut self) -> Step {
+        // It wraps after minutes without work; whoever yields has to go on with it.
+        self.empty_rounds = self.empty_rounds.wrapping_add(1);
         match self.idle {
-            Idle::Yield if self.empty_rounds % ROUNDS_PER_YIELD == 1 => sched_yield(),
-            Idle::Park if self.empty_rounds > SPINS + YIELDS => park(),
-            Idle::Park if self.empty_rounds > SPINS => sched_yield(),
-            Idle::Spin | Idle::Yield | Idle::Park => std::hint::spin_loop(),
+            Idle::Yield if self.empty_rounds % ROUNDS_PER_YIELD == 1 => Step::Yield,
+            Idle::Park if self.empty_rounds > SPINS + YIELDS => Step::Park,
+            Idle::Park if self.empty_rounds > SPINS => Step::Yield,
+            Idle::Spin | Idle::Yield | Idle::Park => Step::Look,
+        }
+    }
+}
+
+/// What is done after a round without work.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Look,
+    Yield,
+    Park,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Idle, Idler, ROUNDS_PER_YIELD, Step};
+
+    #[test]
+    fn a_thread_that_yields_does_so_however_long_nothing_comes() {
+        let mut idler = Idler::new(Idle::Yield);
+        for begun in [0, u32::MAX / 2, u32::MAX - 80] {
+            idler.empty_rounds = begun / ROUNDS_PER_YIELD * ROUNDS_PER_YIELD;
+            for _ in 0..20 {
+                assert_eq!(idler.next_step(), Step::Yield);
+                (1..ROUNDS_PER_YIELD).for_each(|_| assert_eq!(idler.next_step(), Step::Look));
+            }
         }
     }
 }
