@@ -1,4 +1,4 @@
-//! The two clocks, in nanoseconds, and sleeping until an instant of them.
+//! The two clocks, in nanoseconds, and sleeping until an instant of the first.
 //!
 //! Whatever leaves the process, or is compared with a kernel stamp, uses the real-time clock. It
 //! may be stepped or slewed; the monotonic clock never steps, and means nothing outside this boot.
@@ -49,26 +49,14 @@ pub fn state() -> Result<ClockState, OsError> {
 
 /// Sleeps until the real-time clock shows `deadline_ns`, or returns at once when it has passed.
 ///
-/// The kernel wakes the thread late by its timer slack, 50 µs unless
-/// [`set_timer_slack`](crate::thread::set_timer_slack) made it less, and by scheduling.
+/// The kernel wakes the thread late by its timer slack, 50 µs as Linux comes, and by scheduling.
 pub fn sleep_until_realtime(deadline_ns: u64) {
-    sleep_until(ClockId::Realtime, deadline_ns);
-}
-
-/// Sleeps until the monotonic clock shows `deadline_ns`, or returns at once when it has passed.
-///
-/// Late by the same as [`sleep_until_realtime`].
-pub fn sleep_until_monotonic(deadline_ns: u64) {
-    sleep_until(ClockId::Monotonic, deadline_ns);
-}
-
-fn sleep_until(clock: ClockId, deadline_ns: u64) {
     let deadline = Timespec {
         tv_sec: i64::try_from(deadline_ns / NANOS_PER_SECOND).unwrap_or(i64::MAX),
         tv_nsec: (deadline_ns % NANOS_PER_SECOND) as i64,
     };
     // A signal ends the sleep early; the deadline is absolute, so going on is simply asking again.
-    while clock_nanosleep_absolute(clock, &deadline) == Err(rustix::io::Errno::INTR) {}
+    while clock_nanosleep_absolute(ClockId::Realtime, &deadline) == Err(rustix::io::Errno::INTR) {}
 }
 
 fn nanos(time: Timespec) -> u64 {

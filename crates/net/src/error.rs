@@ -302,9 +302,6 @@ pub enum ThreadError {
     /// The cores of the starting thread could not be read or set back.
     #[error("the cores of the starting thread cannot be read or set back: {0}")]
     Cores(OsError),
-    /// The timer slack could not be set.
-    #[error("the timer slack cannot be set: {0}")]
-    TimerSlack(OsError),
 }
 
 /// Why memory could not be locked.

@@ -1,11 +1,10 @@
 //! Named threads, pinned to a core and given a real-time priority when asked.
 
-use std::num::NonZeroU64;
 use std::thread::{Builder, JoinHandle};
 
 use core_affinity::CoreId;
 use rustix::process::{Resource, getrlimit};
-use rustix::thread::{sched_getaffinity, sched_setaffinity, set_current_timer_slack};
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
 
 use crate::sys::{self, Scheduling};
 use crate::{OsError, ThreadError};
@@ -125,13 +124,4 @@ fn on_core<T>(
     let started = start();
     sched_setaffinity(None, &before).map_err(|errno| ThreadError::Cores(errno.into()))?;
     started
-}
-
-/// Sets by how many nanoseconds the kernel may wake the calling thread late from a sleep, to wake
-/// several threads together. A thread has 50 µs unless its starter had another value.
-///
-/// # Errors
-/// [`ThreadError::TimerSlack`].
-pub fn set_timer_slack(ns: NonZeroU64) -> Result<(), ThreadError> {
-    set_current_timer_slack(Some(ns)).map_err(|errno| ThreadError::TimerSlack(errno.into()))
 }

@@ -1,9 +1,8 @@
 //! Groups, interfaces, idle strategies and threads, as a user names them.
 
 use std::net::IpAddr;
-use std::num::NonZeroU64;
 
-use tickcast_net::thread::{available_cores, pin_current, set_timer_slack, spawn_named};
+use tickcast_net::thread::{available_cores, pin_current, spawn_named};
 use tickcast_net::{Group, GroupError, Idle, Idler, Interface, InterfaceError, ThreadError, clock};
 
 #[test]
@@ -134,14 +133,10 @@ fn a_core_that_is_not_there_is_named_with_those_that_are() {
 
 #[test]
 fn sleeping_ends_after_the_deadline_and_not_before() {
-    set_timer_slack(NonZeroU64::MIN).unwrap();
-    let deadline = clock::monotonic_ns() + 1_000_000;
-    clock::sleep_until_monotonic(deadline);
-    assert!(clock::monotonic_ns() >= deadline);
     let deadline = clock::realtime_ns() + 1_000_000;
     clock::sleep_until_realtime(deadline);
     assert!(clock::realtime_ns() >= deadline);
-    clock::sleep_until_monotonic(0);
+    clock::sleep_until_realtime(0);
 }
 
 #[test]
