@@ -83,22 +83,27 @@ impl MulticastSender {
 
         choose_interface(&socket, *group, interface)?;
         let fd = socket.as_fd();
-        let (level, ttl_option, loop_option) = match group.addr() {
+        let (level, ttl_option, loop_option, errors_option) = match group.addr() {
             IpAddr::V4(_) => (
                 libc::IPPROTO_IP,
                 libc::IP_MULTICAST_TTL,
                 libc::IP_MULTICAST_LOOP,
+                libc::IP_RECVERR,
             ),
             IpAddr::V6(_) => (
                 libc::IPPROTO_IPV6,
                 libc::IPV6_MULTICAST_HOPS,
                 libc::IPV6_MULTICAST_LOOP,
+                libc::IPV6_RECVERR,
             ),
         };
         sys::set_option(fd, level, ttl_option, &i32::from(*ttl))
             .map_err(refused("set the time to live"))?;
         sys::set_option(fd, level, loop_option, &i32::from(*loopback))
             .map_err(refused("set looping back"))?;
+        // Without it the kernel drops what a full device queue refuses, and says that it was sent.
+        sys::set_option(fd, level, errors_option, &1_i32)
+            .map_err(refused("ask for errors of the device queue"))?;
         let send_buffer = ask_buffer(fd, *send_buffer, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)
             .map_err(refused("set the send buffer"))?;
         socket
