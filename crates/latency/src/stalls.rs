@@ -240,7 +240,8 @@ impl ThreadStalls {
         }
     }
 
-    /// As it is shown, of a run that took so long.
+    /// As it is shown, of a run that took so long. The share is at most all of it, though a stall may
+    /// have begun before the run.
     #[must_use]
     pub fn hiccup(&self, duration_ns: u64) -> Hiccup {
         let mut lengths = Series::new();
@@ -249,7 +250,7 @@ impl ThreadStalls {
             thread: self.thread.clone(),
             core: self.core,
             stalls: lengths.figures("stalls"),
-            share: self.stalled_ns as f64 / duration_ns.max(1) as f64,
+            share: (self.stalled_ns as f64 / duration_ns.max(1) as f64).min(1.0),
         }
     }
 

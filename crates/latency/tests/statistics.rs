@@ -162,6 +162,8 @@ fn stalls_are_in_the_timeline_of_their_window() {
     let hiccup = log.threads[0].hiccup(3 * SECOND);
     assert_eq!((&*hiccup.thread, hiccup.core), ("tc-receive", Some(1)));
     assert_eq!((hiccup.stalls.samples, hiccup.share), (1, 1e-5));
+    // It began before a run as short as that.
+    assert_eq!(log.threads[0].hiccup(STALL_NS).share, 1.0);
 }
 
 #[test]
