@@ -81,6 +81,9 @@ impl Plane {
                 @let x = format!("{:.1}", left + mark.at * self.width);
                 path.grid.minor[mark.label.is_none()] d=(format!("M{x} {top}V{bottom}")) {}
                 @if let Some(label) = mark.label.filter(|_| x_title.is_some()) {
+                    // The last one ends before the drawing does.
+                    @let last = right + RIGHT - width_of(&label) * 0.6;
+                    @let x = format!("{:.1}", (left + mark.at * self.width).min(last));
                     text.middle x=(x) y=(bottom + 18.0) { (label) }
                 }
             }
@@ -114,5 +117,28 @@ impl Plane {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_label_ends_before_the_drawing_does() {
+        let plane = Plane::new(
+            400.0,
+            0.0,
+            100.0,
+            Scale::nines(1_000_000),
+            Scale::Linear(1.0),
+        );
+        let drawn = plane.axes(Some("x"), "y").into_string();
+        let (before, _) = drawn.split_once(">99.9999 %<").expect("its label");
+        let (_, x) = before.rsplit_once("x=\"").expect("its place");
+        let x: f64 = x.split('"').next().and_then(|x| x.parse().ok()).unwrap();
+        // Fonts differ: with some room.
+        let half = width_of("99.9999 %") / 2.0;
+        assert!(x + 1.15 * half < 400.0, "{x}");
     }
 }
