@@ -12,12 +12,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tickcast_latency::{Histograms, Provenance, Recorder, Stage, stages};
 use tickcast_net::thread::spawn_named;
 use tickcast_net::{DEFAULT_RECEIVE_BUFFER, Group, Interface, clock};
-use tickcast_wire::{PacketHeader, Tick};
+use tickcast_wire::{EMPTY_PACKET_BYTES, TICK_BYTES};
 
 use crate::interrupt::Interrupt;
 
 /// As long as a packet with one tick.
-const DATAGRAM_BYTES: usize = size_of::<PacketHeader>() + size_of::<Tick>();
+const DATAGRAM_BYTES: usize = EMPTY_PACKET_BYTES + TICK_BYTES;
 /// What is sent first and not counted: the cores and the way get warm.
 const WARM_UP: Duration = Duration::from_millis(100);
 /// Time for the last datagrams to arrive.
