@@ -255,7 +255,8 @@ fn take_turns(
     recording: &mut Recording,
     interrupt: &Interrupt,
 ) -> anyhow::Result<()> {
-    let turns = duration.as_nanos().div_ceil(TURN.as_nanos()) as u32;
+    let turns = duration.as_nanos().div_ceil(TURN.as_nanos());
+    let turns = u32::try_from(turns).unwrap_or(u32::MAX);
     let length = duration / turns;
     for turn in 0..turns {
         let warm_up = if turn == 0 {

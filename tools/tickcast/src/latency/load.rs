@@ -1,5 +1,7 @@
 //! The load: which ticks leave when, and between which threads.
 
+use std::convert::Infallible;
+use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,9 +22,11 @@ use crate::files;
 use crate::interrupt::Interrupt;
 use crate::together::{self, PlacementArgs};
 
-/// Ticks of the synthetic market that are made, 64 MiB of them; at an even rate they are sent
+/// Ticks of the synthetic market that are made before an even rate, 64 MiB of them; they are sent
 /// again from the first when all are sent.
 const MOST_MADE: usize = 1 << 20;
+/// Ticks of a market at its own pace that are made at once, ahead of being sent.
+const CHUNK: usize = 4_096;
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// The load and the threads it passes.
@@ -133,13 +137,13 @@ impl LoadArgs {
             }));
         }
         let (name, market) = together::synthetic(self.seed);
-        let count = match self.rate {
-            Speed::PerSecond(rate) => {
-                let ticks = u128::from(rate) * longest_turn.as_nanos() / NANOS_PER_SECOND;
-                usize::try_from(ticks).unwrap_or(MOST_MADE)
-            }
-            Speed::Original(_) | Speed::Max => MOST_MADE,
+        let Speed::PerSecond(rate) = self.rate else {
+            // Sent again from the first, all would be due at once: their times would go back.
+            let ticks = Ticks::Paced { seed: self.seed };
+            return Ok(Some(Load { name, ticks }));
         };
+        let ticks = u128::from(rate) * longest_turn.as_nanos() / NANOS_PER_SECOND;
+        let count = usize::try_from(ticks).unwrap_or(MOST_MADE);
         let ticks = together::make_ticks(market, count.clamp(1, MOST_MADE), interrupt);
         Ok(ticks.map(|ticks| Load {
             name,
@@ -160,6 +164,8 @@ pub(super) struct Load {
 enum Ticks {
     /// From the first in each turn, over and over.
     Made(Arc<[Tick]>),
+    /// From the first in each turn, without an end.
+    Paced { seed: u64 },
     /// From where the turn before stopped.
     Read {
         back: Sender<Prefetched<Chunk>>,
@@ -171,13 +177,18 @@ impl Load {
     /// What the next turn sends, once the one before is over.
     ///
     /// # Errors
-    /// When that is still sending.
+    /// When that is still sending, or no thread can be started.
     pub(super) fn turn(&self) -> anyhow::Result<TurnSource> {
         Ok(match &self.ticks {
             Ticks::Made(ticks) => TurnSource::Made {
                 ticks: Arc::clone(ticks),
                 at: 0,
             },
+            Ticks::Paced { seed } => {
+                let (_, mut market) = together::synthetic(*seed);
+                let chunk = move || Ok::<_, Infallible>(market.by_ref().take(CHUNK).collect());
+                TurnSource::Paced(Prefetched::start(iter::repeat_with(chunk))?)
+            }
             Ticks::Read { back, returned } => {
                 let file = returned.try_recv();
                 TurnSource::Read(Lent {
@@ -193,6 +204,7 @@ impl Load {
 #[derive(Debug)]
 pub(super) enum TurnSource {
     Made { ticks: Arc<[Tick]>, at: usize },
+    Paced(Prefetched<Vec<Tick>>),
     Read(Lent),
 }
 
@@ -200,6 +212,7 @@ impl Source for TurnSource {
     fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
         match self {
             TurnSource::Made { ticks, at } => Ok(Supply::Ticks(&ticks[*at..])),
+            TurnSource::Paced(market) => market.peek(),
             TurnSource::Read(lent) => match &mut lent.file {
                 Some(file) => file.peek(),
                 None => Ok(Supply::End),
@@ -210,6 +223,7 @@ impl Source for TurnSource {
     fn take(&mut self, count: usize) {
         match self {
             TurnSource::Made { ticks, at } => *at = (*at + count) % ticks.len(),
+            TurnSource::Paced(market) => market.take(count),
             TurnSource::Read(lent) => lent.file.iter_mut().for_each(|file| file.take(count)),
         }
     }
@@ -262,6 +276,26 @@ mod tests {
         assert_eq!(first.len(), 5);
         assert_eq!(next(&mut turn, 9), first);
         assert_eq!(next(&mut load.turn().unwrap(), 9), first);
+    }
+
+    #[test]
+    fn at_its_own_pace_a_made_market_never_goes_back_in_time() {
+        let interrupt = Interrupt::watch().unwrap();
+        let args = Command::parse_from(["x", "--rate", "10x"]).load;
+        let load = args.open(Duration::from_secs(1), &interrupt);
+        let load = load.unwrap().expect("nobody asked to stop");
+        let mut turn = load.turn().unwrap();
+        let (mut seen, mut latest) = (0, 0);
+        while seen < 2 * MOST_MADE {
+            while matches!(turn.peek(), Ok(Supply::NotYet)) {
+                std::thread::yield_now();
+            }
+            let times = next(&mut turn, CHUNK);
+            seen += times.len();
+            // Times may step back a little, as a venue's do.
+            assert!(times[0] + 1_000_000_000 > latest, "{seen} ticks");
+            latest = latest.max(times[0]);
+        }
     }
 
     #[test]
