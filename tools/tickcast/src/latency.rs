@@ -13,6 +13,7 @@ mod settings;
 mod shown;
 mod turn;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,6 +81,42 @@ const LONGEST_WARM_UP: Duration = Duration::from_secs(5);
 /// Every turn has at least so long to get steady; those after the first as long as they are measured.
 const LEAST_WARM_UP: Duration = Duration::from_millis(400);
 
+/// What only says something where a feed is measured while it runs.
+const MEASURED: [&str; 32] = [
+    "file",
+    "rate",
+    "inline",
+    "seed",
+    "interface",
+    "duration",
+    "groups",
+    "hlog",
+    "hgrm",
+    "fault_a",
+    "fault_b",
+    "drop_a",
+    "drop_b",
+    "send_core",
+    "send_priority",
+    "receive_core",
+    "receive_priority",
+    "strategy_core",
+    "strategy_priority",
+    "idle",
+    "lock_memory",
+    "subscribe",
+    "line_a",
+    "line_b",
+    "channel",
+    "recovery",
+    "recovery_ca",
+    "recovery_name",
+    "recovery_token",
+    "tui",
+    "web",
+    "prometheus",
+];
+
 /// Arguments of `latency`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -100,7 +137,7 @@ pub struct LatencyArgs {
     remote: RemoteArgs,
 
     /// Measure a feed between two captures of it instead: from A to B, packet by packet.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Captures", conflicts_with_all = ["file", "rate", "duration", "inline", "seed", "subscribe", "groups", "hlog", "hgrm", "tui", "web", "prometheus"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Captures", conflicts_with_all = MEASURED)]
     pcap: Vec<PathBuf>,
 
     /// Write the latency histograms, window by window, for HdrHistogram's tools.
@@ -147,7 +184,44 @@ impl LatencyArgs {
         self.load.check::<LatencyArgs>("tickcast latency")?;
         Groups::new(&self.groups)
             .map_err(|why| conflict::<LatencyArgs>("tickcast latency", why))?;
+        if let Some(path) = self.named_twice() {
+            let why = format!(
+                "{} is named twice: one would overwrite the other",
+                path.display()
+            );
+            return Err(conflict::<LatencyArgs>("tickcast latency", why));
+        }
         self.remote.check()
+    }
+
+    /// What is to be written.
+    fn outputs(&self) -> impl Iterator<Item = &Path> {
+        let files = [&self.hlog, &self.hgrm, &self.report, &self.svg];
+        files.into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// A file that is to be written twice, or read and written.
+    fn named_twice(&self) -> Option<&Path> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
+        let read = self.load.file().into_iter();
+        let read = read.chain(self.pcap.iter().map(PathBuf::as_path));
+        let mut known: Vec<PathBuf> = read.map(absolute).collect();
+        self.outputs().find(|path| {
+            let path = absolute(path);
+            let is_known = known.contains(&path);
+            known.push(path);
+            is_known
+        })
+    }
+
+    /// Whether what was asked for can be written: better said before a long run than after it.
+    fn try_outputs(&self) -> anyhow::Result<()> {
+        for path in [&self.hgrm, &self.report].into_iter().flatten() {
+            let mut open = File::options();
+            let file = open.create(true).append(true).open(path);
+            file.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        self.svg.iter().try_for_each(|folder| make_folder(folder))
     }
 
     /// Writes what was asked for as a page and as pictures.
@@ -160,8 +234,6 @@ impl LatencyArgs {
             write(path, report::html(runs))?;
         }
         if let Some(folder) = &self.svg {
-            let context = || format!("cannot make the folder {}", folder.display());
-            std::fs::create_dir_all(folder).with_context(context)?;
             for (name, text) in report::svgs(runs) {
                 write(&folder.join(name), text)?;
             }
@@ -170,9 +242,15 @@ impl LatencyArgs {
     }
 }
 
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    let context = || format!("cannot make the folder {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(context)
+}
+
 /// Runs the command.
 pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
+    args.try_outputs()?;
     if let [a, b] = &args.pcap[..] {
         let run = foreign::pcap::pcap(a, b)?;
         args.draw(&run)?;

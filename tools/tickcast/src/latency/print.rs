@@ -14,13 +14,16 @@ const COLUMN: usize = 10;
 /// Prints it.
 pub(super) fn print(out: &mut dyn Write, run: &Run) -> io::Result<()> {
     let seconds = |ns: u64| ns as f64 / 1e9;
-    writeln!(
+    write!(
         out,
-        "{BOLD}latency{BOLD:#}  {}, {:.1} s, after {:.1} s to get steady",
+        "{BOLD}latency{BOLD:#}  {}, {:.1} s",
         run.name,
-        seconds(run.duration_ns),
-        seconds(run.warm_up_ns)
+        seconds(run.duration_ns)
     )?;
+    match run.warm_up_ns {
+        0 => writeln!(out)?,
+        ns => writeln!(out, ", after {:.1} s to get steady", seconds(ns))?,
+    }
     writeln!(
         out,
         "  {} published, {} delivered, {} lost",
@@ -145,6 +148,9 @@ fn views(out: &mut dyn Write, views: &[View]) -> io::Result<()> {
 }
 
 fn platform(out: &mut dyn Write, run: &Run) -> io::Result<()> {
+    if run.machine.is_empty() {
+        return Ok(());
+    }
     writeln!(out, "{BOLD}machine{BOLD:#}")?;
     for setting in &run.machine {
         writeln!(out, "  {:<20}{}", setting.name, setting.value)?;

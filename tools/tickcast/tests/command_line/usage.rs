@@ -107,6 +107,28 @@ fn wrong_command_lines_name_what_is_wrong_and_what_was_expected() {
         &["--recovery-ca", "--subscribe --recovery"],
     );
     fails(&["latency", "--pcap", "a"], 2, &["--pcap", "2"]);
+    for ignored in [
+        &["--idle", "spin"][..],
+        &["--drop-a", "5%"],
+        &["--channel", "3"],
+        &["--lock-memory"],
+    ] {
+        let arguments = [&["latency", "--pcap", "a", "b"], ignored].concat();
+        fails(&arguments, 2, &["--pcap", ignored[0]]);
+    }
+    for twice in [
+        &["latency", "--hlog", "x", "--hgrm", "./x"][..],
+        &["latency", "--report", "x", "--svg", "x"],
+        &["latency", "x", "--hlog", "x"],
+        &["latency", "--pcap", "y", "x", "--report", "x"],
+    ] {
+        fails(twice, 2, &["x is named twice"]);
+    }
+    for output in ["--report", "--hgrm", "--hlog", "--svg"] {
+        // Said before anything is measured: an hour of it would be lost.
+        let arguments = ["latency", "--duration", "1h", output, "/dev/null/x"];
+        fails(&arguments, 1, &["/dev/null/x"]);
+    }
     fails(
         &["latency", "--group", "index"],
         2,
