@@ -66,7 +66,8 @@ fn few_beyond(samples: u64) -> Option<String> {
     let (percent, needed) = given.max_by_key(|(_, needed)| *needed)?;
     let beyond = samples / needed;
     (beyond < FEW && *needed > 2).then(|| {
-        format!("total: p{percent} rests on {beyond} samples beyond it: any one of them moves it")
+        let samples = if beyond == 1 { "sample" } else { "samples" };
+        format!("total: p{percent} rests on {beyond} {samples} beyond it: any one of them moves it")
     })
 }
 

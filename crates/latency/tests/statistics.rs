@@ -209,6 +209,10 @@ fn too_few_samples_are_said_plainly() {
             "standard errors need 10 windows: the run has 1"
         ]
     );
+    assert_eq!(
+        run([vec![5_000; 1_300]]).statements(&StallLog::default())[1],
+        "total: p99.9 rests on 1 sample beyond it: any one of them moves it"
+    );
     let enough = run(vec![vec![5_000; 100_000]; MIN_WINDOWS]);
     assert_eq!(enough.statements(&StallLog::default()), [""; 0]);
 }
