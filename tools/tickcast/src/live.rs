@@ -128,6 +128,11 @@ impl Live {
         urls(&self.servers).try_for_each(|url| writeln!(out, "  {url}"))
     }
 
+    /// From now on another subscriber is shown, whose counts begin with nothing.
+    pub fn begin_anew(&mut self) {
+        self.watch.begin_anew(Instant::now());
+    }
+
     /// Shows what a subscriber tells at the end of an interval.
     pub fn show(&mut self, seen: Seen<'_>) {
         let snapshot = self.watch.look(seen, &self.activity, Instant::now());

@@ -202,6 +202,9 @@ impl Recording {
         while self.spare.len() <= PENDING.min((length.as_nanos() / WINDOW.as_nanos()) as usize) {
             self.spare.push(self.empty());
         }
+        if let Some(shown) = &mut self.shown {
+            shown.begin_turn();
+        }
         self.say("warming up");
         let began = self.warm_up(&mut ends, longest_warm_up, interrupt);
         self.say("measuring");

@@ -28,6 +28,12 @@ impl Shown {
         }
     }
 
+    /// A turn begins, with a subscriber of its own.
+    pub(super) fn begin_turn(&mut self) {
+        self.last = Instant::now();
+        self.live.begin_anew();
+    }
+
     /// Adds a window, and shows what has gathered when it is time.
     pub(super) fn add(&mut self, window: &Histograms, subscriber: &mut Subscriber) {
         self.now.merge(window);

@@ -65,6 +65,13 @@ impl Watch {
         }
     }
 
+    /// From now on it is another subscriber, whose counts begin with nothing.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.looked = now;
+        self.before = Stats::default();
+        self.heard = [now; 2];
+    }
+
     /// The interval that ends now.
     pub(super) fn look(&mut self, seen: Seen<'_>, activity: &Activity, now: Instant) -> Snapshot {
         let interval_s = (now - self.looked).as_secs_f64();
@@ -364,6 +371,20 @@ mod tests {
         assert_eq!(a.lead_ns, Some(2_400.0));
         assert_eq!((a.missing, b.missing), (100, 4_000));
         assert_eq!(shown.recovery.state, RecoveryState::Healing);
+    }
+
+    #[test]
+    fn another_subscriber_counts_from_when_it_begins() {
+        let (start, activity, latency) = (Instant::now(), Activity::default(), sample::latency(0));
+        let mut watch = Watch::start(WATCHED, start);
+        let second = |number| start + Duration::from_secs(number);
+        watch.look(seen(sample::stats(100_000), &latency), &activity, second(1));
+        watch.begin_anew(second(5));
+        let shown = watch.look(seen(sample::stats(40_000), &latency), &activity, second(7));
+        assert_eq!((shown.interval_s, shown.running_s), (2.0, 7.0));
+        assert_eq!(shown.stream.ticks_per_s, 39_997.0 / 2.0);
+        assert_eq!(shown.lines[0].packets_per_s, 1_000.0);
+        assert!(!shown.lines[0].silent);
     }
 
     #[test]
