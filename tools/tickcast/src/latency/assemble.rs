@@ -119,7 +119,9 @@ impl Recording {
                 show::count(self.lost)
             ));
         }
-        statements.extend(self.groups.statements());
+        let groups = self.windows.totals().groups(Stage::Total);
+        let ticks: Vec<u64> = groups.map(|group| group.histogram().len()).collect();
+        statements.extend(self.groups.statements(&ticks));
         statements.extend(self.windows.statements(&self.stalls));
         statements
     }

@@ -84,8 +84,9 @@ impl Groups {
         self.instruments.clone()
     }
 
-    /// What must be known of groups whose instruments never came.
-    pub(super) fn statements(&self) -> Vec<String> {
+    /// What must be known of groups whose instruments never came, or had no ticks: those of each
+    /// group are counted.
+    pub(super) fn statements(&self, ticks: &[u64]) -> Vec<String> {
         let undefined: Vec<(usize, Symbol)> = self.instruments.undefined().collect();
         let groups = self.names.iter().take(MAX_GROUPS).enumerate();
         let statements = groups.filter_map(|(nth, name)| {
@@ -96,8 +97,12 @@ impl Groups {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            (!mine.is_empty()).then(|| {
-                format!("group {name}: no instrument was defined by the symbols {shown}{more}")
+            if !mine.is_empty() {
+                let what = "no instrument was defined by the symbols";
+                return Some(format!("group {name}: {what} {shown}{more}"));
+            }
+            (ticks.get(nth) == Some(&0)).then(|| {
+                format!("group {name}: no tick of its instruments came while it was measured")
             })
         });
         statements.collect()
@@ -119,14 +124,14 @@ mod tests {
         assert_eq!(some.names(), ["index", "rates", "others"]);
         assert_eq!(some.instruments().count(), 3);
         assert_eq!(
-            some.statements(),
+            some.statements(&[0, 0, 5]),
             [
                 "group index: no instrument was defined by the symbols ES, NQ",
                 "group rates: no instrument was defined by the symbols ZN"
             ]
         );
         let many = groups(&["many=A,B,C,D,E,F,G"]).unwrap();
-        assert!(many.statements()[0].ends_with("A, B, C, D, E and 2 more"));
+        assert!(many.statements(&[0, 5])[0].ends_with("A, B, C, D, E and 2 more"));
         let none = groups(&[]).unwrap();
         assert_eq!((none.names().len(), none.instruments().count()), (0, 0));
     }
