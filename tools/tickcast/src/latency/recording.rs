@@ -208,14 +208,16 @@ impl Recording {
         self.say("warming up");
         let began = self.warm_up(&mut ends, longest_warm_up, interrupt);
         self.say("measuring");
+        let started = Instant::now();
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
         let dropped_before = ends.subscriber.stats().kernel_dropped;
         let mut turn = Turn::default();
-        let started = Instant::now();
         let end = self.measure(&mut ends, &mut turn, lines, (began, length), interrupt)?;
-        let measured = started.elapsed();
+        let loaded = started.elapsed();
         self.machine.add(&before, &Reading::take(&self.system));
         let ended = ends.finish(end, self.spare(), &mut turn.stalls)?;
+        // What arrived until then is among what was measured.
+        let measured = loaded + ended.took;
         self.pending.push(ended.rest);
         self.take_windows(&mut turn)?;
 
@@ -239,7 +241,7 @@ impl Recording {
             run: turn.total,
             floor: None,
         });
-        let is_whole = measured >= length;
+        let is_whole = loaded >= length;
         if !is_whole {
             let why = if interrupt.is_set() {
                 "stopped early, as was asked for"

@@ -72,8 +72,10 @@ pub(super) struct Window {
 /// What a turn ended with.
 pub(super) struct Ended {
     pub(super) stats: Stats,
-    /// What came in after the last window.
+    /// What came in after the last window, until all that was sent had arrived.
     pub(super) rest: Window,
+    /// How long that was.
+    pub(super) took: Duration,
     pub(super) lost: u64,
     pub(super) clocks: Option<Clocks>,
 }
@@ -196,10 +198,9 @@ impl Ends {
         mut histograms: Histograms,
         stalls: &mut StallLog,
     ) -> anyhow::Result<Ended> {
-        let mut published = None;
-        if let Some(publisher) = self.publisher {
+        let asked = Instant::now();
+        if let Some(publisher) = &self.publisher {
             publisher.stop();
-            let asked = Instant::now();
             while !self.subscriber.has_ended() {
                 if publisher.is_finished() && asked.elapsed() > FINISH_TIME {
                     tracing::error!("the subscriber did not finish");
@@ -207,14 +208,15 @@ impl Ends {
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
-            published = Some(publisher.join()?.published);
         }
+        let (took, to_ns) = (asked.elapsed(), realtime_ns());
+        let published = self.publisher.map(PublisherHandle::join).transpose()?;
         let mut stopped = self.subscriber.stop();
         stopped.collect_latency(&mut histograms);
         self.stalls.collect(stalls);
         let outcome = stopped.take(&self.taker);
         let account = outcome.context("the strategy's thread is gone")?.account;
-        if let Some(published) = published
+        if let Some(published) = published.map(|it| it.published)
             && account.delivered + account.lost != published
         {
             bail!(
@@ -228,9 +230,10 @@ impl Ends {
             stats: stopped.stats,
             rest: Window {
                 from_ns: since_ns,
-                to_ns: realtime_ns(),
+                to_ns,
                 histograms,
             },
+            took,
             lost: account.lost,
             clocks: stopped.clocks,
         })

@@ -85,6 +85,10 @@ fn a_run_for_programs() {
         let delivered = count(&run["ticks"], "delivered");
         assert!(delivered >= 1_000, "{delivered}");
         assert!(count(&run, "duration_ns") >= 500_000_000);
+        // Nothing is counted that came after it.
+        let last = run["timeline"].as_array().and_then(|it| it.last());
+        let last = count(last.expect("a window"), "at_ns");
+        assert!(last <= count(&run, "duration_ns"), "{last}");
         assert!(count(&run, "warm_up_ns") > 0);
         let queue = samples(&run, "queue", "all");
         assert_eq!(queue, if place.is_empty() { delivered } else { 0 });
@@ -158,6 +162,19 @@ fn groups_of_instruments_are_told_apart_at_every_stage() {
     let said = statements(&run);
     assert!(said.contains("group nobody"), "{said}");
     assert!(!said.contains("group half"), "{said}");
+}
+
+#[test]
+fn a_group_whose_instruments_had_no_ticks_says_so() {
+    // In the market of seed 1 it is defined at once and has its first tick behind 120,000 others.
+    let rare = ["--group", "rare=SYN0033", "--group", "some=SYN1340"];
+    let run = json(&[&["latency", "--duration", "300ms"], &rare[..]].concat());
+    let said = statements(&run);
+    assert!(
+        said.contains("group rare: no tick of its instruments came"),
+        "{said}"
+    );
+    assert!(!said.contains("group some"), "{said}");
 }
 
 /// The definitions of a file come once, and its ticks in more than one turn.
