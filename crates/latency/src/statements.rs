@@ -17,10 +17,7 @@ impl Windows {
         let total = self.series(Stage::Total);
         match total.map_or(0, |total| total.all().len()) {
             0 => told.push("no tick was delivered: there is no figure".to_owned()),
-            samples => {
-                told.extend(missing_percentiles(samples));
-                told.extend(few_beyond(samples));
-            }
+            samples => told.extend(too_few("total", samples)),
         }
         let windows = total.map_or(0, Series::window_count);
         if windows < MIN_WINDOWS {
@@ -46,6 +43,13 @@ impl Windows {
     }
 }
 
+/// Which percentiles of this name are not given for want of samples, and which rest on few.
+pub(crate) fn too_few(name: &str, samples: u64) -> impl Iterator<Item = String> {
+    let told = [missing_percentiles(samples), few_beyond(samples)];
+    let told = told.into_iter().flatten();
+    told.map(move |told| format!("{name}: {told}"))
+}
+
 fn missing_percentiles(samples: u64) -> Option<String> {
     let mut missing = PERCENTILES.iter().filter(|(_, needed)| samples < *needed);
     let (percent, needed) = missing.next()?;
@@ -55,7 +59,7 @@ fn missing_percentiles(samples: u64) -> Option<String> {
         " is"
     };
     Some(format!(
-        "total: p{percent}{and_beyond} not given: {} samples are too few, it needs {}",
+        "p{percent}{and_beyond} not given: {} samples are too few, it needs {}",
         grouped(samples),
         grouped(*needed)
     ))
@@ -67,7 +71,7 @@ fn few_beyond(samples: u64) -> Option<String> {
     let beyond = samples / needed;
     (beyond < FEW && *needed > 2).then(|| {
         let samples = if beyond == 1 { "sample" } else { "samples" };
-        format!("total: p{percent} rests on {beyond} {samples} beyond it: any one of them moves it")
+        format!("p{percent} rests on {beyond} {samples} beyond it: any one of them moves it")
     })
 }
 

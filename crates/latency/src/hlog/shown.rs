@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::read::Tagged;
 use super::{GROUP, Log};
+use crate::statements::too_few;
 use crate::{Figures, Provenance, RUN_VERSION, Run, Series, Stage, StageFigures, View, Window};
 
 /// What lines without a tag are called.
@@ -15,7 +16,7 @@ impl Log {
     /// machine, stalls and single ticks.
     #[must_use]
     pub fn run(&self, name: &str) -> Run {
-        let total = self.tag(Stage::Total.name()).or(self.tags.first());
+        let total = self.headline();
         let spans = self.tags.iter().flat_map(|tagged| tagged.spans.items());
         let end_s = spans
             .map(|span| span.at_s + span.length_s)
@@ -53,7 +54,16 @@ impl Log {
         if self.is_cut {
             told.push("the log ends in the middle of a line: it was cut off".to_owned());
         }
+        if let Some(headline) = self.headline() {
+            let name = headline.tag.as_deref().unwrap_or(UNTAGGED);
+            told.extend(too_few(name, headline.series.all().len()));
+        }
         told
+    }
+
+    /// What the log is judged by: `total`, or the first tag where there is none.
+    fn headline(&self) -> Option<&Tagged> {
+        self.tag(Stage::Total.name()).or(self.tags.first())
     }
 
     fn tag(&self, name: &str) -> Option<&Tagged> {
