@@ -1,8 +1,8 @@
 //! Makes a [`Run`] of what was recorded.
 
 use tickcast_latency::{
-    Clocks, Exemplar, PERCENTILES, Platform, RUN_VERSION, Ratio, Run, STALLS_KEPT, Series, Setting,
-    Stage, StageHistogram, StallLog, Ticks, View, Way, duration,
+    Clocks, Exemplar, Histograms, PERCENTILES, Platform, RUN_VERSION, Ratio, Run, STALLS_KEPT,
+    Series, Setting, Stage, StageHistogram, StallLog, Ticks, View, Way, duration,
 };
 
 use super::platform::setting;
@@ -119,6 +119,7 @@ impl Recording {
                 show::count(self.lost)
             ));
         }
+        statements.extend(in_total_only(self.windows.totals()));
         let groups = self.windows.totals().groups(Stage::Total);
         let ticks: Vec<u64> = groups.map(|group| group.histogram().len()).collect();
         statements.extend(self.groups.statements(&ticks));
@@ -167,6 +168,22 @@ pub(super) fn add_stalls(to: &mut StallLog, turn: StallLog) {
         let room = STALLS_KEPT.saturating_sub(known.stalls.len());
         known.stalls.extend(thread.stalls.into_iter().take(room));
     }
+}
+
+/// Ticks that have no stages, since they waited for others.
+fn in_total_only(totals: &Histograms) -> Option<String> {
+    let samples = |stage| {
+        let sum = totals.sum(stage);
+        sum.map_or(0, |sum| sum.histogram().len() + sum.negative())
+    };
+    let (total, service) = (samples(Stage::Total), samples(Stage::Service));
+    let only = total.checked_sub(service).filter(|only| *only > 0)?;
+    Some(format!(
+        "{} of {} ticks were held until those before them came, or came by recovery: with all that \
+         they waited they are in `total`, and in no stage before it",
+        show::count(only),
+        show::count(total)
+    ))
 }
 
 /// One of the two clocks is wrong, or one clock stepped.

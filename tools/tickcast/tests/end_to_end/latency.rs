@@ -160,6 +160,8 @@ fn groups_of_instruments_are_told_apart_at_every_stage() {
     }
     assert_eq!(groups(&run, "heal"), []);
     let said = statements(&run);
+    let held = samples(&run, "total", "all") - samples(&run, "service", "all");
+    assert!(held > 0 && said.contains("ticks were held until"), "{said}");
     assert!(said.contains("group nobody"), "{said}");
     assert!(!said.contains("group half"), "{said}");
 }
