@@ -113,6 +113,15 @@ impl Recording {
                 show::count(dropped)
             ));
         }
+        for (line, silences) in ["A", "B"].into_iter().zip(self.silences) {
+            if silences > 0 {
+                statements.push(format!(
+                    "line {line} fell silent while it was measured, {} times: what was not sent \
+                     then is in no figure",
+                    show::count(silences)
+                ));
+            }
+        }
         if self.lost > 0 {
             statements.push(format!(
                 "{} ticks were lost: what was not delivered has no latency",

@@ -14,6 +14,7 @@ use tickcast_latency::{
 };
 use tickcast_net::Group;
 use tickcast_net::clock::realtime_ns;
+use tickcast_subscriber::Stats;
 
 use super::assemble::add_stalls;
 use super::clock::ClockWatch;
@@ -53,6 +54,8 @@ pub(super) struct Recording {
     pub(super) turns: Vec<TurnTotals>,
     pub(super) lost: u64,
     pub(super) dropped: [u64; 2],
+    /// How often each line fell silent.
+    pub(super) silences: [u64; 2],
     pub(super) stalls: StallLog,
     /// Of ticks that were under way at the same time, the slowest; of these, the slowest, in order.
     pub(super) slowest: Vec<Way>,
@@ -117,6 +120,7 @@ impl Recording {
             turns: Vec::new(),
             lost: 0,
             dropped: [0; 2],
+            silences: [0; 2],
             stalls: StallLog::default(),
             slowest: Vec::new(),
             machine: Reading::default(),
@@ -210,7 +214,7 @@ impl Recording {
         self.say("measuring");
         let started = Instant::now();
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
-        let dropped_before = ends.subscriber.stats().kernel_dropped;
+        let stats_before = ends.subscriber.stats();
         let mut turn = Turn::default();
         let end = self.measure(&mut ends, &mut turn, lines, (began, length), interrupt)?;
         let loaded = started.elapsed();
@@ -226,9 +230,12 @@ impl Recording {
         }
         self.measured += measured;
         self.lost += ended.lost - lost_before;
-        let dropped = ended.stats.kernel_dropped.iter().zip(dropped_before);
-        for (sum, (after, before)) in self.dropped.iter_mut().zip(dropped) {
-            *sum += after.saturating_sub(before);
+        let (after, before) = (&ended.stats, &stats_before);
+        for line in [0, 1] {
+            let dropped = after.kernel_dropped[line].saturating_sub(before.kernel_dropped[line]);
+            self.dropped[line] += dropped;
+            let downs = |stats: &Stats| stats.counters.lines[line].downs;
+            self.silences[line] += downs(after).saturating_sub(downs(before));
         }
         self.clocks = ended.clocks.map(with_discipline);
         add_stalls(&mut self.stalls, turn.stalls);

@@ -363,6 +363,22 @@ fn a_publisher_that_stands_still_shows_in_response_time() {
 }
 
 #[test]
+fn a_feed_that_dies_is_said_to() {
+    let folder = folder();
+    let file = market(folder.path(), 200_000);
+    let feed = Feed::on_loopback();
+    let publisher = feed.publisher(&file, &["--speed", "2000/s"]);
+    // Beyond the time after which a line is silent.
+    let latency = feed.latency(&["--duration", "6s"]);
+    publisher.signal(Signal::KILL);
+    let run = latency.finish().expect(0).json();
+    let said = statements(&run);
+    for line in ["line A fell silent", "line B fell silent"] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
 fn settings_are_compared_in_turns() {
     let compare = ["compare", "--runs", "10", "--duration", "100ms", "--json"];
     let settings = [
