@@ -131,6 +131,13 @@ fn a_clock_that_was_set_is_said() {
         Some(if seq > 5_000 { 2_000_000_500 } else { 500 })
     });
     assert_says(&run, "after 0.050 s all differences jump by +2.000 s");
+    // In the middle of a window, which then has differences of both.
+    let run = self::run(10_000, |seq| {
+        Some(if seq > 5_047 { 2_000_000_500 } else { 500 })
+    });
+    let jumps = run.statements.iter().filter(|it| it.contains("jump"));
+    assert_eq!(jumps.count(), 1, "{:?}", run.statements);
+    assert_says(&run, "after 0.050 s all differences jump by +2.000 s");
     let steady = self::run(10_000, |seq| Some(500 + seq as i64 % 7));
     assert_eq!(steady.statements.len(), 1, "{:?}", steady.statements);
 }

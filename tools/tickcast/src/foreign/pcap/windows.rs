@@ -19,6 +19,8 @@ const MOST_JUMPS: usize = 10;
 /// The differences of one window, in short.
 #[derive(Clone, Copy)]
 struct Extremes {
+    /// The number of the window.
+    at: u64,
     samples: u64,
     least: i64,
     most: i64,
@@ -34,8 +36,8 @@ pub struct Timeline {
     differences: Differences,
     windows: Windows,
     extremes: Option<Extremes>,
-    /// Those of the last window with enough samples.
-    before: Option<Extremes>,
+    /// Those of the last window with enough samples, and of the one before that.
+    before: [Option<Extremes>; 2],
     jumps: Vec<String>,
 }
 
@@ -50,7 +52,7 @@ impl Timeline {
             differences: Differences::new(),
             windows: Windows::new(&STAGES),
             extremes: None,
-            before: None,
+            before: [None; 2],
             jumps: Vec::new(),
         }
     }
@@ -69,6 +71,7 @@ impl Timeline {
         let over = pair.ns.abs_diff(self.least);
         self.differences.add(above, Provenance::A, 0, over);
         let extremes = self.extremes.get_or_insert(Extremes {
+            at: self.at,
             samples: 0,
             least: pair.ns,
             most: pair.ns,
@@ -88,21 +91,26 @@ impl Timeline {
             .add(begin, begin + self.length, taken, &no_stalls);
         if extremes.samples >= JUMP_SAMPLES {
             self.look_for_jump(extremes);
-            self.before = Some(extremes);
         }
     }
 
-    /// All of a window's differences beyond all of those before: no queue does that.
+    /// All of a window's differences beyond all of those of the window before, or of the one before
+    /// that, as the clock may have been set in between: no queue does that.
     fn look_for_jump(&mut self, now: Extremes) {
-        let Some(before) = self.before else {
+        let [last, older] = self.before;
+        self.before = [Some(now), last];
+        let jump = last.and_then(|last| {
+            let told = jump(last, now).map(|by| (now.at, by));
+            told.or_else(|| Some((last.at, jump(older?, now)?)))
+        });
+        let Some((at, by)) = jump else {
             return;
         };
-        let up = i128::from(now.least) - i128::from(before.most);
-        let down = i128::from(before.least) - i128::from(now.most);
-        let jump = up.max(down);
-        if jump > i128::from(JUMP_NS) && self.jumps.len() < MOST_JUMPS {
-            let seconds = (self.at * self.length) as f64 / 1e9;
-            let by = jump as f64 / 1e9 * if up > down { 1.0 } else { -1.0 };
+        // It is told once.
+        self.before = [Some(now), None];
+        if self.jumps.len() < MOST_JUMPS {
+            let seconds = (at * self.length) as f64 / 1e9;
+            let by = by as f64 / 1e9;
             self.jumps.push(format!(
                 "after {seconds:.3} s all differences jump by {by:+.3} s or more: one of the clocks \
                  was set, or the way changed; figures over all of the time mean little"
@@ -122,4 +130,13 @@ impl Timeline {
         });
         (stages.collect(), self.windows.timeline(), self.jumps)
     }
+}
+
+/// By how much all differences of a window are beyond all of another one's; `None` when it is no
+/// more than clocks and queues do.
+fn jump(from: Extremes, to: Extremes) -> Option<i128> {
+    let up = i128::from(to.least) - i128::from(from.most);
+    let down = i128::from(from.least) - i128::from(to.most);
+    let by = if up > down { up } else { -down };
+    (by.abs() > i128::from(JUMP_NS) && up.max(down) > 0).then_some(by)
 }
