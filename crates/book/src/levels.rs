@@ -34,8 +34,9 @@ pub(crate) struct Levels {
     base: i64,
     /// A bit for each near level: whether an order rests there.
     taken: u64,
-    /// The sizes of the near levels; none before the first order.
-    near: Option<Box<[u64; NEAR]>>,
+    /// The sizes of the near levels, [`NEAR`] of them; none before the first order, and while a
+    /// level is larger than fits. With `u64` there would be twice the memory to wait for.
+    near: Box<[u32]>,
     /// All other levels, the best last.
     far: Vec<Ranked>,
     /// Changes of far levels since the near ones were chosen.
@@ -45,43 +46,34 @@ pub(crate) struct Levels {
 const BASE_MAX: i64 = i64::MAX - (NEAR as u64 * STEP) as i64;
 
 impl Levels {
-    /// Adds to a level. Says whether it is the best.
+    /// Adds to a level, or takes off it if `more` is negative. Says whether it was the best or is now.
     ///
     /// Sizes cannot overflow: a level holds fewer than 2^32 orders of less than 2^32 each.
     #[inline]
-    pub fn add(&mut self, rank: i64, size: u32) -> bool {
+    pub fn change(&mut self, rank: i64, more: i64) -> bool {
         let at = self.steps(rank);
-        let Some(size_there) = self.near_size(at) else {
-            return self.add_far(rank, size.into());
+        let Some(size) = self.near.get_mut(at as usize) else {
+            return self.change_far(rank, more);
         };
-        *size_there += u64::from(size);
-        self.taken |= 1 << at;
-        self.is_best(at, rank)
+        let Ok(sum) = u32::try_from(i64::from(*size) + more) else {
+            return self.outgrow_near(rank, more);
+        };
+        *size = sum;
+        let is_taken = u64::from(sum != 0);
+        // By the bits above it, so that the branch need not wait for the size to come from memory.
+        let none_is_better_near = self.taken >> at <= 1;
+        self.taken = self.taken & !(1 << at) | is_taken << at;
+        none_is_better_near && (self.far.is_empty() || self.none_is_better(rank))
     }
 
-    /// Takes off a level, which has that much. Says whether it was the best.
+    /// The best level; one of size 0 if there is none.
     #[inline]
-    pub fn remove(&mut self, rank: i64, size: u32) -> bool {
-        let at = self.steps(rank);
-        let Some(size_there) = self.near_size(at) else {
-            return self.remove_far(rank, size.into());
-        };
-        *size_there -= u64::from(size);
-        let is_gone = *size_there == 0;
-        let was_best = self.is_best(at, rank);
-        self.taken &= !(u64::from(is_gone) << at);
-        was_best
-    }
-
-    /// The best level.
-    #[inline]
-    pub fn best(&self) -> Option<Ranked> {
-        let near = self.taken.checked_ilog2().map(|at| self.near_level(at));
-        match (near, self.far.last()) {
-            (Some(near), Some(far)) if near.rank < far.rank => Some(*far),
-            (None, Some(far)) => Some(*far),
-            _ => near,
+    pub fn best(&self) -> Ranked {
+        let near = self.near_level((self.taken | 1).ilog2());
+        if self.far.is_empty() {
+            return near;
         }
+        self.best_of_all(near)
     }
 
     /// All levels, the best last.
@@ -110,26 +102,17 @@ impl Levels {
             .rotate_right(STEP.trailing_zeros())
     }
 
-    /// The size of the near level that is so many steps from the first.
-    #[inline]
-    fn near_size(&mut self, at: u64) -> Option<&mut u64> {
-        let near = self.near.as_mut()?;
-        (at < NEAR as u64).then(|| &mut near[at as usize])
-    }
-
-    /// Whether no level is better than this near one, at which orders rest.
-    #[inline]
-    fn is_best(&self, at: u64, rank: i64) -> bool {
-        self.taken.wrapping_shr(at as u32) == 1 && self.far.last().is_none_or(|far| far.rank < rank)
-    }
-
-    /// The near level of a bit that is set.
+    /// The near level of this bit.
     #[inline]
     fn near_level(&self, at: u32) -> Ranked {
-        let near = self.near.as_ref();
         Ranked {
             rank: self.base + (u64::from(at) * STEP) as i64,
-            size: near.map_or(0, |near| near[at as usize]),
+            size: self
+                .near
+                .get(at as usize)
+                .copied()
+                .unwrap_or_default()
+                .into(),
         }
     }
 
@@ -140,36 +123,60 @@ impl Levels {
             .map(|at| self.near_level(at))
     }
 
+    /// As [`change`](Levels::change), when the near level becomes larger than fits: all levels are
+    /// far ones for as long as one is so large.
     #[cold]
-    fn add_far(&mut self, rank: i64, size: u64) -> bool {
-        match self.far.binary_search_by_key(&rank, |level| level.rank) {
-            Ok(at) => self.far[at].size += size,
-            Err(at) => self.far.insert(at, Ranked { rank, size }),
+    #[inline(never)]
+    fn outgrow_near(&mut self, rank: i64, more: i64) -> bool {
+        self.far = self.sorted();
+        self.near = Box::default();
+        self.taken = 0;
+        self.change_far(rank, more)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn change_far(&mut self, rank: i64, more: i64) -> bool {
+        let at = match self.far.binary_search_by_key(&rank, |level| level.rank) {
+            Ok(at) => at,
+            Err(at) => {
+                self.far.insert(at, Ranked { rank, size: 0 });
+                at
+            }
+        };
+        let level = &mut self.far[at];
+        level.size = level.size.wrapping_add_signed(more);
+        if level.size == 0 {
+            self.far.remove(at);
         }
-        let is_best = self.best().is_some_and(|best| best.rank == rank);
+        let is_best = self.none_is_better(rank);
         self.miss();
         is_best
     }
 
+    /// The best level when there are far ones, beside the best near one.
     #[cold]
-    fn remove_far(&mut self, rank: i64, size: u64) -> bool {
-        let was_best = self.best().is_some_and(|best| best.rank == rank);
-        if let Ok(at) = self.far.binary_search_by_key(&rank, |level| level.rank) {
-            self.far[at].size -= size;
-            if self.far[at].size == 0 {
-                self.far.remove(at);
-            }
-        }
-        self.miss();
-        was_best
+    fn best_of_all(&self, near: Ranked) -> Ranked {
+        let far = self.far.last().copied();
+        far.filter(|far| near.size == 0 || far.rank > near.rank)
+            .unwrap_or(near)
+    }
+
+    /// Whether no level is better than this rank.
+    #[cold]
+    fn none_is_better(&self, rank: i64) -> bool {
+        let best = self.best();
+        best.size == 0 || best.rank <= rank
     }
 
     /// Counts a change of a far level; after many, or at the first, chooses the near levels anew.
     fn miss(&mut self) {
         self.misses += 1;
-        if self.near.is_none() || self.misses as usize > MISSES + self.far.len() {
+        let is_first = self.near.is_empty() && self.far.len() == 1;
+        if is_first || self.misses as usize > MISSES + self.far.len() {
             self.misses = 0;
-            if let Some(best) = self.best() {
+            let best = self.best();
+            if best.size != 0 {
                 self.choose_near(best.rank);
             }
         }
@@ -177,15 +184,18 @@ impl Levels {
 
     fn choose_near(&mut self, best: i64) {
         let mut all = self.sorted();
+        if all.iter().any(|level| level.size > u32::MAX.into()) {
+            return;
+        }
         self.base = best.saturating_sub((BEST_AT * STEP) as i64).min(BASE_MAX);
         self.taken = 0;
-        self.near = Some(Box::new([0; NEAR]));
+        self.near = Box::new([0; NEAR]);
         all.retain(|level| {
             let at = self.steps(level.rank);
-            let Some(size) = self.near_size(at) else {
+            let Some(size) = self.near.get_mut(at as usize) else {
                 return true;
             };
-            *size = level.size;
+            *size = level.size as u32;
             self.taken |= 1 << at;
             false
         });
@@ -219,9 +229,9 @@ mod tests {
             let mut levels = Levels::default();
             for cents in 0..10_000 {
                 let rank = direction * cents * CENT;
-                levels.add(rank, 7);
+                levels.change(rank, 7);
                 if cents >= 10 {
-                    levels.remove(rank - direction * 10 * CENT, 7);
+                    levels.change(rank - direction * 10 * CENT, -7);
                 }
                 assert_eq!(levels.sorted().len() as i64, 10.min(cents + 1));
                 assert!(levels.far.len() <= MISSES + 10);
@@ -233,7 +243,7 @@ mod tests {
     #[test]
     fn only_whole_steps_are_near() {
         let mut levels = Levels::default();
-        levels.add(0, 1);
+        levels.change(0, 1);
         let first = -(BEST_AT as i64);
         let last = first + NEAR as i64 - 1;
         assert_eq!(levels.steps(first * CENT), 0);
@@ -249,5 +259,34 @@ mod tests {
         ] {
             assert!(levels.steps(rank) >= NEAR as u64, "{rank}");
         }
+    }
+
+    /// Levels of more than 2^32 are kept right, and found near again when they are gone.
+    #[test]
+    fn a_level_may_be_larger_than_a_near_one() {
+        const ORDER: i64 = u32::MAX as i64;
+        let mut levels = Levels::default();
+        let sizes = |levels: &Levels| -> Vec<(i64, u64)> {
+            let sorted = levels.sorted().into_iter();
+            sorted.map(|level| (level.rank, level.size)).collect()
+        };
+        assert!(levels.change(CENT, 7));
+        assert!(!levels.change(0, ORDER));
+        assert!(!levels.change(0, ORDER));
+        assert_eq!(sizes(&levels), [(0, 2 * ORDER as u64), (CENT, 7)]);
+        assert!(levels.change(2 * CENT, 1));
+        assert!(levels.change(2 * CENT, -1));
+        for _ in 0..100 {
+            assert!(levels.change(CENT, 1));
+        }
+        assert!(!levels.change(0, -ORDER));
+        assert_eq!(sizes(&levels), [(0, ORDER as u64), (CENT, 107)]);
+        for _ in 0..100 {
+            assert!(levels.change(CENT, -1));
+        }
+        assert_eq!(levels.far.len(), 0);
+        assert_eq!(sizes(&levels), [(0, ORDER as u64), (CENT, 7)]);
+        let best = levels.best();
+        assert_eq!((best.rank, best.size), (CENT, 7));
     }
 }

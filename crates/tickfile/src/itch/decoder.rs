@@ -19,7 +19,7 @@ const PRICE_UNIT: i64 = 100_000;
 pub(super) struct Decoder {
     books: Books,
     /// Whether a definition was given, by stock locate.
-    defined: Vec<bool>,
+    defined: Box<[bool; 1 << 16]>,
     /// By message type.
     messages: [u64; 256],
     skipped: BTreeMap<&'static str, u64>,
@@ -29,7 +29,7 @@ impl Decoder {
     pub fn new() -> Decoder {
         Decoder {
             books: Books::new(Limits::default()),
-            defined: vec![false; 1 << 16],
+            defined: Box::new([false; 1 << 16]),
             messages: [0; 256],
             skipped: BTreeMap::new(),
         }
@@ -45,14 +45,8 @@ impl Decoder {
     /// Takes the next message; appends the ticks it gives to `out`.
     #[inline]
     pub fn message(&mut self, message: &ItchMessage, out: &mut Vec<Tick>) {
-        let before = out.len();
-        match self.decode(message, out) {
-            Ok(()) => {
-                if let Some(last) = out[before..].last_mut() {
-                    *last = last.with_flags(Flags::LAST_OF_EVENT);
-                }
-            }
-            Err(reason) => self.skip(reason),
+        if let Err(reason) = self.decode(message, out) {
+            self.skip(reason);
         }
     }
 
@@ -120,20 +114,19 @@ impl Decoder {
             }
             b'B' => {
                 let broken = TradeBreak::new(UNDEFINED_PRICE, 0, m.reference());
-                out.push(tick(broken, m));
+                out.push(last_tick(broken, m.locate().into(), m));
             }
             b'H' => {
                 let state = trading_state(m.code()).ok_or("unknown_trading_state")?;
                 self.imply(m, out);
-                out.push(tick(Status::new(state, m.code(), m.reason()), m));
+                let status = Status::new(state, m.code(), m.reason());
+                out.push(last_tick(status, m.locate().into(), m));
             }
             b'R' => {
                 self.defined[usize::from(m.locate())] = true;
                 let symbol = Symbol::new(&m.symbol());
-                out.push(tick(
-                    Definition::new(symbol, UNDEFINED_PRICE, m.shares()),
-                    m,
-                ));
+                let definition = Definition::new(symbol, UNDEFINED_PRICE, m.shares());
+                out.push(last_tick(definition, m.locate().into(), m));
             }
             ItchMessage::UNKNOWN_TYPE => return Err("unknown_type"),
             ItchMessage::WRONG_LENGTH => return Err("wrong_length"),
@@ -145,8 +138,9 @@ impl Decoder {
     #[inline]
     fn add(&mut self, m: &ItchMessage, out: &mut Vec<Tick>) -> Result<(), &'static str> {
         // No branch depends on which of the two it is.
-        let (is_bid, is_ask) = (m.code() == b'B', m.code() == b'S');
-        if !(is_bid | is_ask) {
+        let code = m.code();
+        let is_ask = code & 1 == 1;
+        if code != [b'B', b'S'][usize::from(is_ask)] {
             return Err("unknown_side");
         }
         let order = Order {
@@ -156,9 +150,10 @@ impl Decoder {
             side: select_unpredictable(is_ask, Side::Ask, Side::Bid),
         };
         let best = self.books.add(m.reference(), order).map_err(book_reason)?;
+        // Not the last tick: the first order of an instrument is the best.
         self.imply(m, out);
         if let Some(best) = best {
-            out.push(tick(Quote::from(best), m));
+            out.push(last_tick(Quote::from(best), m.locate().into(), m));
         }
         Ok(())
     }
@@ -177,26 +172,28 @@ impl Decoder {
         if !*defined {
             *defined = true;
             let definition = Definition::new(Symbol::new(&m.symbol()), UNDEFINED_PRICE, 0);
-            out.push(tick(definition, m).with_flags(Flags::IMPLIED));
+            out.push(tick(definition, m.locate().into(), m).with_flags(Flags::IMPLIED));
         }
     }
 }
 
 #[inline]
-fn tick<B: TickBody>(body: B, m: &ItchMessage) -> Tick {
-    Tick::new(body, Venue::NASDAQ, m.locate().into(), m.nanos())
+fn tick<B: TickBody>(body: B, instrument: u32, m: &ItchMessage) -> Tick {
+    Tick::new(body, Venue::NASDAQ, instrument, m.nanos())
 }
 
-/// The instrument is that of the order, whatever the header of a damaged message says.
 #[inline]
-fn tick_of_order<B: TickBody>(body: B, order: &Order, m: &ItchMessage) -> Tick {
-    Tick::new(body, Venue::NASDAQ, order.instrument, m.nanos())
+fn last_tick<B: TickBody>(body: B, instrument: u32, m: &ItchMessage) -> Tick {
+    tick(body, instrument, m).with_flags(Flags::LAST_OF_EVENT)
 }
 
+/// The quote after a message about an order, if it changed.
+///
+/// The instrument is that of the order, whatever the header of a damaged message says.
 #[inline]
 fn quote(m: &ItchMessage, change: &Change, out: &mut Vec<Tick>) {
     if let Some(best) = change.best {
-        out.push(tick_of_order(Quote::from(best), &change.order, m));
+        out.push(last_tick(Quote::from(best), change.order.instrument, m));
     }
 }
 
@@ -211,16 +208,18 @@ fn execution(
 ) {
     let aggressor = aggressor(change.order.side);
     let trade = Trade::new(price, m.shares().into(), m.second(), aggressor, conditions);
-    out.push(tick_of_order(trade, &change.order, m));
+    let trade = match change.best {
+        Some(_) => tick(trade, change.order.instrument, m),
+        None => last_tick(trade, change.order.instrument, m),
+    };
+    out.push(trade);
     quote(m, change, out);
 }
 
 /// A trade outside the book.
 fn trade(m: &ItchMessage, size: u64, conditions: [u8; 7]) -> Tick {
-    tick(
-        Trade::new(price(m), size, m.second(), Aggressor::None, conditions),
-        m,
-    )
+    let trade = Trade::new(price(m), size, m.second(), Aggressor::None, conditions);
+    last_tick(trade, m.locate().into(), m)
 }
 
 #[inline]
