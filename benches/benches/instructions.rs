@@ -138,7 +138,7 @@ const CASES: &[Case] = &[
         name: "ITCH message to ticks with the book",
         unit: "message",
         units: MESSAGES,
-        budget: 377.0,
+        budget: 409.0,
         start: itch_to_ticks,
     },
 ];
