@@ -131,7 +131,7 @@ const CASES: &[Case] = &[
         name: "ITCH message decoded",
         unit: "message",
         units: MESSAGES,
-        budget: 58.2,
+        budget: 62.2,
         start: decode_itch,
     },
     Case {

@@ -163,7 +163,7 @@ fn run(name: &str, points: Vec<Point>, is_ours: bool) -> Run {
     let percentiles = PERCENTILES.map(|(percent, _)| Percentile {
         percent,
         ns: named(&points, percent / 100.0),
-        error_ns: None,
+        ..Percentile::default()
     });
     let mut statements = Vec::new();
     if !is_ours {

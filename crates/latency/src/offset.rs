@@ -1,6 +1,7 @@
 //! By how much the clocks of two hosts differ, from questions and answers between them.
 
 use crate::run::Clocks;
+use crate::{Run, Stage};
 
 /// By how much two clocks may drift apart, in parts per million: quartz at its worst is at 50, two
 /// of them at twice that.
@@ -14,6 +15,9 @@ const DRIFT_SECONDS: f64 = 2.0;
 
 /// Clocks that differ by more than so much disagree: 1 s.
 const DISAGREE_NS: u64 = 1_000_000_000;
+
+/// The stages from a stamp of the publisher's host to one of the subscriber's.
+const BETWEEN_HOSTS: [Stage; 3] = [Stage::Network, Stage::Service, Stage::Total];
 
 /// One question for the publisher's clock and its answer: four times, in ns since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +235,25 @@ impl Clocks {
             middle.saturating_sub_unsigned(self.uncertainty_ns),
             middle.saturating_add_unsigned(self.uncertainty_ns),
         ]
+    }
+
+    /// Says of the percentiles of a run from one host to the other where they lie, and keeps itself
+    /// in it. After a step nothing is known of them.
+    pub fn bound(self, run: &mut Run) {
+        let stages = run.stages.iter_mut();
+        let one_way = stages.filter(|it| BETWEEN_HOSTS.iter().any(|of| it.stage == of.name()));
+        let parts = one_way.flat_map(|it| it.parts.iter_mut().chain(&mut it.groups));
+        // A floor, which would be of one host, is not taken between two.
+        let views = run.views.iter_mut().map(|view| &mut view.figures);
+        let figures = parts.chain(views);
+        for percentile in figures.flat_map(|it| &mut it.percentiles) {
+            percentile.between_ns = percentile.ns.filter(|_| self.steps == 0).map(|ns| {
+                let bounds = self.one_way(i64::try_from(ns).unwrap_or(i64::MAX));
+                // Nothing arrives before it was sent.
+                bounds.map(|ns| u64::try_from(ns).unwrap_or(0))
+            });
+        }
+        run.clocks = Some(self);
     }
 
     /// What whoever reads a one-way figure must know, each a sentence.

@@ -104,6 +104,10 @@ pub struct Percentile {
     pub ns: Option<u64>,
     /// The standard error of the value, by bootstrap over windows; none with too few windows.
     pub error_ns: Option<f64>,
+    /// Where the true value lies, by what is known of the clocks of two hosts; none for a stage
+    /// within one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between_ns: Option<[u64; 2]>,
 }
 
 /// A point of a percentile curve.

@@ -107,6 +107,7 @@ impl Series {
             percent,
             ns: all.percentile(one_in),
             error_ns: errors.get(nth).copied(),
+            ..Percentile::default()
         });
         Figures {
             of: of.to_owned(),

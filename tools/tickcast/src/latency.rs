@@ -253,8 +253,8 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     args.try_outputs()?;
     if let [a, b] = &args.pcap[..] {
         let run = foreign::pcap::pcap(a, b)?;
-        args.draw(&run)?;
         show::result(&run, args.json, print::print)?;
+        args.draw(&run)?;
         return Ok(Outcome::Done);
     }
     let interface = interface(args.load.interface.as_deref())?;
@@ -265,8 +265,9 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<Outcome> {
     let Some(run) = measure(args, &interrupt)? else {
         return Ok(Outcome::Interrupted);
     };
-    args.draw(&run)?;
+    // First, so that a full disk does not take the figures with it.
     show::result(&run, args.json, print::print)?;
+    args.draw(&run)?;
     Ok(if interrupt.is_set() {
         Outcome::Interrupted
     } else if run.ticks.lost > 0 {

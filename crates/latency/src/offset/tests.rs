@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Figures, Percentile, StageFigures, View};
 
 const START: u64 = 1_700_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -237,6 +238,68 @@ fn an_exchange_that_contradicts_itself_is_a_step() {
         answered: START,
     }]);
     assert_eq!((offset.steps, offset.at(START)), (1, None));
+}
+
+/// Of a run between two hosts the percentiles that stamps of both make lie in an interval.
+#[test]
+fn one_way_percentiles_lie_between_two_values() {
+    let percentile = |ns| Percentile {
+        ns,
+        ..Percentile::default()
+    };
+    let figures = || Figures {
+        percentiles: vec![
+            percentile(Some(30_000)),
+            percentile(Some(500)),
+            percentile(None),
+        ],
+        ..Figures::default()
+    };
+    let stage = |stage: Stage| StageFigures {
+        stage: stage.name().into(),
+        parts: vec![figures()],
+        groups: vec![figures()],
+    };
+    let stages = [
+        Stage::Publish,
+        Stage::Network,
+        Stage::Kernel,
+        Stage::Service,
+        Stage::Total,
+    ];
+    let view = View {
+        figures: figures(),
+        ..View::default()
+    };
+    let measured = Run {
+        stages: stages.map(stage).into(),
+        views: vec![view],
+        ..Run::default()
+    };
+    let clocks = Clocks {
+        offset_ns: -1_500,
+        uncertainty_ns: 21_000,
+        ..Clocks::default()
+    };
+    let between = |figures: &Figures| -> Vec<Option<[u64; 2]>> {
+        let percentiles = figures.percentiles.iter();
+        percentiles.map(|it| it.between_ns).collect()
+    };
+    let mut run = measured.clone();
+    clocks.clone().bound(&mut run);
+    let known = [Some([7_500, 49_500]), Some([0, 20_000]), None];
+    for stage in &run.stages {
+        let is_one_way = ["network", "service", "total"].contains(&stage.stage.as_str());
+        let expected = if is_one_way { known } else { [None; 3] };
+        assert_eq!(between(&stage.parts[0]), expected, "{}", stage.stage);
+        assert_eq!(between(&stage.groups[0]), expected, "{}", stage.stage);
+    }
+    assert_eq!(between(&run.views[0].figures), known);
+    assert_eq!(run.clocks, Some(clocks.clone()));
+    // After a step nobody knows.
+    let mut run = measured;
+    Clocks { steps: 1, ..clocks }.bound(&mut run);
+    assert_eq!(between(&run.views[0].figures), [None; 3]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl Recording {
             views.truncate(1);
         }
         views.extend(floor(&self.floor, &self.turns));
-        Run {
+        let mut run = Run {
             version: RUN_VERSION,
             name,
             command: std::env::args().collect::<Vec<_>>().join(" "),
@@ -44,9 +44,13 @@ impl Recording {
             timeline: self.windows.timeline(),
             platform: self.platform(),
             exemplars: self.exemplars(),
-            clocks: self.clocks.clone(),
+            clocks: None,
             statements: self.statements(),
+        };
+        if let Some(clocks) = self.clocks {
+            clocks.bound(&mut run);
         }
+        run
     }
 
     /// Ticks that were delivered while it was measured.

@@ -55,6 +55,7 @@ fn stages(out: &mut dyn Write, stages: &[StageFigures]) -> io::Result<()> {
         };
         row(out, &stage.stage, all)?;
         errors(out, all)?;
+        between(out, all)?;
         if stage.stage != "total" {
             continue;
         }
@@ -110,6 +111,23 @@ fn errors(out: &mut dyn Write, figures: &Figures) -> io::Result<()> {
         write!(out, "{:>COLUMN$}", error.map_or_else(String::new, duration))?;
     }
     writeln!(out)
+}
+
+/// Where the percentiles lie, below them, when they go from one host to another.
+fn between(out: &mut dyn Write, figures: &Figures) -> io::Result<()> {
+    let bounds = || figures.percentiles.iter().map(|of| of.between_ns);
+    if bounds().all(|bounds| bounds.is_none()) {
+        return Ok(());
+    }
+    for (nth, name) in ["at least", "at most"].into_iter().enumerate() {
+        write!(out, "{:<15}{name:>13}", "")?;
+        for bounds in bounds() {
+            let bound = bounds.map(|bounds| bounds[nth]);
+            write!(out, "{:>COLUMN$}", bound.map_or_else(String::new, duration))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 fn views(out: &mut dyn Write, views: &[View]) -> io::Result<()> {

@@ -330,6 +330,7 @@ pub fn figures(of: &str, histogram: &Histogram<u64>) -> Figures {
             percent,
             ns,
             error_ns,
+            ..Percentile::default()
         }
     };
     let curve = histogram.iter_quantiles(10).scan(0, |count, step| {

@@ -123,6 +123,7 @@ fn extremes_stay_within_the_picture() {
             percent: 100.0,
             ns: Some(u64::MAX),
             error_ns: Some(f64::MAX),
+            between_ns: Some([0, u64::MAX]),
         }],
         max_ns: Some(u64::MAX),
         curve: vec![point(0.0, 0), point(0.5, 0), point(1.0, u64::MAX)],

@@ -360,6 +360,19 @@ fn a_publisher_that_stands_still_shows_in_response_time() {
     assert!(slowest >= STOP.as_nanos() as u64, "{slowest}");
     let total = count(part(&run, "total", "all").expect("samples"), "max_ns");
     assert!(total >= slowest);
+    // Both ends have the same clock, so that what the stamps say is true, whatever is known of it.
+    assert_eq!(count(&run["clocks"], "steps"), 0, "{}", run["clocks"]);
+    for stage in ["kernel", "network", "service", "total"] {
+        let all = part(&run, stage, "all").expect("samples");
+        let p90 = &all["percentiles"][1];
+        let Some(between) = p90["between_ns"].as_array() else {
+            assert_eq!(stage, "kernel", "{p90}");
+            continue;
+        };
+        let (least, most) = (between[0].as_u64(), between[1].as_u64());
+        let value = Some(count(p90, "ns"));
+        assert!(least <= value && value <= most, "{stage}: {p90}");
+    }
 }
 
 #[test]

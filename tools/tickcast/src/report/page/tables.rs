@@ -56,6 +56,9 @@ fn cell(of: Option<&Percentile>, first: Option<&Percentile>) -> Markup {
         td {
             (time(of.and_then(|of| of.ns).map(|ns| ns as f64)))
             @if let Some(error) = of.and_then(|of| of.error_ns) { small { (units::error(error)) } }
+            @if let Some([least, most]) = of.and_then(|of| of.between_ns) {
+                small { (units::duration(least as f64)) " to " (units::duration(most as f64)) }
+            }
             @if let Some(change) = change { small.told[change.is_told()] { (change.to_string()) } }
         }
     }
@@ -76,8 +79,9 @@ pub fn stages(runs: &[Run]) -> Markup {
     let percents = figures::percents(runs);
     let explanation = match runs {
         [_] => {
-            "Below each value stands its standard error, by bootstrap over windows. A dash: not one sample lies beyond \
-             that percentile, or too few windows for an error."
+            "Below each value stands its standard error, by bootstrap over windows, and where it lies, from and to, when it \
+             is a time from one host to another. A dash: not one sample lies beyond that percentile, or too few windows \
+             for an error."
         }
         _ => {
             "Below each value stand its standard error and how far it is from the first run's; after ≈ that is less than \
