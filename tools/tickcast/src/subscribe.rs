@@ -308,6 +308,7 @@ pub fn run(args: &SubscribeArgs) -> anyhow::Result<Outcome> {
     let watched = Watched {
         line_b: config.line_b.is_some(),
         recovery: config.recovery.is_some(),
+        proof: true,
     };
     let mut live = Live::start(&args.live, watched, &interrupt)?;
     let asks_for_clock = config.clocks;

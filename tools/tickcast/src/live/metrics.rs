@@ -11,7 +11,7 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::snapshot::{BOUNDS_NS, Line, Recovery, Refused, Snapshot, StageLatency};
+use super::snapshot::{BOUNDS_NS, Line, Proven, Recovery, Refused, Snapshot, StageLatency};
 
 /// What the text is, for the header of the reply.
 pub(super) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -43,7 +43,9 @@ impl Collector for Metrics {
         stream(&mut to, snapshot)?;
         lines(&mut to, &snapshot.lines)?;
         recovery(&mut to, &snapshot.recovery)?;
-        proof(&mut to, snapshot)?;
+        if let Some(proven) = &snapshot.proof {
+            proof(&mut to, proven)?;
+        }
         queues(&mut to, snapshot)?;
         latency(&mut to, &snapshot.stages)
     }
@@ -300,8 +302,7 @@ fn recovery(to: &mut To<'_>, recovery: &Recovery) -> fmt::Result {
     Ok(())
 }
 
-fn proof(to: &mut To<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let proof = &snapshot.proof;
+fn proof(to: &mut To<'_>, proof: &Proven) -> fmt::Result {
     to.counter(
         "proof_digests",
         "Digests of the publisher that agreed with what was delivered.",

@@ -134,7 +134,7 @@ function showNow(s) {
     ["Delivered, ticks", count(s.stream.delivered)],
     ["Lost, ticks", unlessZero(s.stream.lost, "bad")],
     ["Next seq", count(s.next_seq)],
-    ["Proof", proof(s.proof)],
+    ...(s.proof === null ? [] : [["Proof", proof(s.proof)]]),
   ]);
   const total = s.stages.find((stage) => stage.stage === "total");
   remember(history.rate, s.stream.ticks_per_s);

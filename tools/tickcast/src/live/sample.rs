@@ -78,6 +78,7 @@ pub(super) fn snapshot() -> Snapshot {
     let watched = Watched {
         line_b: true,
         recovery: true,
+        proof: true,
     };
     let (started, activity) = (Instant::now(), Activity::default());
     let mut watch = Watch::start(watched, started);

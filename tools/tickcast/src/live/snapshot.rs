@@ -31,8 +31,8 @@ pub struct Snapshot {
     pub causes: Vec<Cause>,
     /// The recovery channel.
     pub recovery: Recovery,
-    /// How far what was delivered is known to be as published.
-    pub proof: Proven,
+    /// How far what was delivered is known to be as published; none where nobody compares digests.
+    pub proof: Option<Proven>,
     /// Latency, a stage each, in the order a tick passes them.
     pub stages: Vec<StageLatency>,
     /// The queue, for each strategy behind it.

@@ -27,6 +27,8 @@ pub struct Watched {
     pub line_b: bool,
     /// There is a recovery server.
     pub recovery: bool,
+    /// What is delivered is held against the publisher's digests.
+    pub proof: bool,
 }
 
 /// What a subscriber tells at the end of an interval.
@@ -100,7 +102,7 @@ impl Watch {
             lines: self.lines(stats, &before, now, interval_s),
             causes: causes_of(counters),
             recovery: self.recovery(stats, &before),
-            proof: self.proof(activity),
+            proof: self.watched.proof.then(|| self.proof(activity)),
             stages: stages(seen.now, seen.since),
             queues: seen.queues.into_iter().map(queue).collect(),
             instruments,
@@ -340,6 +342,7 @@ mod tests {
     const WATCHED: Watched = Watched {
         line_b: true,
         recovery: true,
+        proof: true,
     };
 
     fn seen<'a>(stats: Stats, latency: &'a Histograms) -> Seen<'a> {
@@ -413,6 +416,18 @@ mod tests {
         stats.counters.lines[0].datagrams += 1;
         assert_eq!(look(stats, 4), [false; 2]);
         assert_eq!(look(stats, 5), [false, true]);
+    }
+
+    #[test]
+    fn where_nobody_compares_digests_there_is_no_proof() {
+        for proof in [true, false] {
+            let (start, latency) = (Instant::now(), sample::latency(0));
+            let watched = Watched { proof, ..WATCHED };
+            let mut watch = Watch::start(watched, start);
+            let seen = seen(sample::stats(100_000), &latency);
+            let shown = watch.look(seen, &Activity::default(), start);
+            assert_eq!(shown.proof.is_some(), proof);
+        }
     }
 
     #[test]

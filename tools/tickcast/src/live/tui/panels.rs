@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use tickcast_latency::{Row as Figures, Stage};
 
 use super::theme::Theme;
-use crate::live::snapshot::{Line as FeedLine, RecoveryState, Snapshot, StageLatency};
+use crate::live::snapshot::{Line as FeedLine, Proven, RecoveryState, Snapshot, StageLatency};
 use crate::live::words::{bytes, per_second};
 use crate::show::{count, duration, share};
 
@@ -156,7 +156,9 @@ pub(super) fn stream(snapshot: &Snapshot, theme: Theme, width: u16) -> Vec<Line<
     if !missing.is_empty() {
         rows.push(row("missing", theme, missing));
     }
-    rows.push(row("proof", theme, vec![proof(snapshot, theme)]));
+    if let Some(proven) = &snapshot.proof {
+        rows.push(row("proof", theme, vec![proof(proven, theme)]));
+    }
     rows.extend(snapshot.queues.iter().map(|queue| {
         row(
             "queue",
@@ -215,8 +217,7 @@ fn causes(snapshot: &Snapshot, theme: Theme) -> Vec<Cell> {
     cells.collect()
 }
 
-fn proof(snapshot: &Snapshot, theme: Theme) -> Cell {
-    let proof = &snapshot.proof;
+fn proof(proof: &Proven, theme: Theme) -> Cell {
     if proof.differs {
         return ("DIFFERS from what was published".into(), theme.bad());
     }
