@@ -151,18 +151,31 @@ fn views(out: &mut dyn Write, views: &[View]) -> io::Result<()> {
         for percentile in &view.figures.percentiles {
             let of = |ratio: &&Ratio| ratio.percent == percentile.percent;
             let ratio = view.ratios.iter().find(of);
-            let text = ratio.map_or_else(|| "-".into(), |ratio| format!("{:.2}", ratio.median));
+            let text = ratio.map_or_else(|| "-".into(), |ratio| times(ratio.median));
             write!(out, "{text:>COLUMN$}")?;
         }
         writeln!(out)?;
         write!(out, "{:<15}{:>13}", "", "quartiles")?;
         for ratio in &view.ratios {
             let [low, high] = ratio.quartiles;
-            write!(out, "{:>COLUMN$}", format!("{low:.2}-{high:.2}"))?;
+            write!(
+                out,
+                "{:>COLUMN$}",
+                format!("{}-{}", times(low), times(high))
+            )?;
         }
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// A ratio in at most four characters, so that two of them fit a column.
+fn times(ratio: f64) -> String {
+    match ratio {
+        ..9.995 => format!("{ratio:.2}"),
+        ..99.95 => format!("{ratio:.1}"),
+        _ => format!("{ratio:.0}"),
+    }
 }
 
 fn platform(out: &mut dyn Write, run: &Run) -> io::Result<()> {
@@ -229,4 +242,24 @@ fn exemplars(out: &mut dyn Write, exemplars: &[Exemplar]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::times;
+
+    #[test]
+    fn ratios_stay_within_their_column() {
+        for (ratio, shown) in [
+            (0.0, "0.00"),
+            (1.276, "1.28"),
+            (9.994, "9.99"),
+            (9.996, "10.0"),
+            (15.62, "15.6"),
+            (99.96, "100"),
+            (1_234.5, "1234"),
+        ] {
+            assert_eq!(times(ratio), shown);
+        }
+    }
 }
