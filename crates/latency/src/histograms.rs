@@ -124,9 +124,9 @@ pub(crate) fn parts<T>(list: &[Stage], new: impl Fn() -> T) -> Parts<T> {
 /// One for each stage that a group of instruments has.
 pub(crate) type OfGroup<T> = [T; Stage::ALL.len()];
 
-/// Those of [`Stage::OF_GROUPS`].
+/// Those of [`Stage::has_groups`].
 pub(crate) fn of_group<T>(new: impl Fn() -> T) -> OfGroup<Option<T>> {
-    Stage::ALL.map(|stage| Stage::OF_GROUPS.contains(&stage).then(&new))
+    Stage::ALL.map(|stage| stage.has_groups().then(&new))
 }
 
 /// Histograms of some or all stages, one for each provenance, those of groups of instruments, and
@@ -173,7 +173,7 @@ impl Histograms {
     }
 
     /// The histograms of `stage` of each group of instruments, in the order of the groups; none
-    /// when no groups are told apart, or the stage is none of [`Stage::OF_GROUPS`].
+    /// when no groups are told apart, or the stage [has none](Stage::has_groups).
     pub fn groups(&self, stage: Stage) -> impl Iterator<Item = &StageHistogram> {
         let groups = self.groups.iter();
         groups.filter_map(move |of_group| of_group[stage.index()].as_ref())

@@ -19,8 +19,8 @@ pub fn stages(list: &[Stage]) -> (Recorder, Reporter) {
     stages_and_groups(list, 0)
 }
 
-/// The same, which also records [`Stage::OF_GROUPS`] for each of so many groups of instruments. A
-/// group takes 3.4 MiB.
+/// The same, which also records for each of so many groups of instruments the stages that
+/// [have groups](Stage::has_groups). A group takes 3.4 MiB.
 pub fn stages_and_groups(list: &[Stage], groups: usize) -> (Recorder, Reporter) {
     let exchange = Arc::new(Exchange {
         wanted: CachePadded::new(AtomicBool::new(false)),
@@ -75,7 +75,7 @@ impl Recorder {
     /// [`Recorder::record`] records: whoever wants both records both.
     ///
     /// # Panics
-    /// If there is no such group, or the stage is none of [`Stage::OF_GROUPS`].
+    /// If there is no such group, or the stage [has none](Stage::has_groups).
     pub fn record_group(&mut self, of: (Stage, usize), from_ns: u64, to_ns: u64, count: u64) {
         self.active.record_group(of, from_ns, to_ns, count);
     }

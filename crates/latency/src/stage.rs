@@ -48,19 +48,6 @@ impl Stage {
         Stage::Heal,
     ];
 
-    /// The stages that each group of instruments has a histogram of, when there are groups: those
-    /// that every tick passes.
-    pub const OF_GROUPS: [Stage; 8] = [
-        Stage::Publish,
-        Stage::Network,
-        Stage::Kernel,
-        Stage::Handle,
-        Stage::Queue,
-        Stage::Strategy,
-        Stage::Service,
-        Stage::Total,
-    ];
-
     /// The stage's name in tables, JSON and log tags.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -76,6 +63,13 @@ impl Stage {
             Stage::Stalled => "stalled",
             Stage::Heal => "heal",
         }
+    }
+
+    /// Whether each group of instruments has a histogram of it, when there are groups: of what every
+    /// tick passes.
+    #[must_use]
+    pub const fn has_groups(self) -> bool {
+        !matches!(self, Stage::Stalled | Stage::Heal)
     }
 
     /// What can bring the samples of this stage: only there is a histogram.

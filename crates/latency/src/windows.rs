@@ -56,11 +56,9 @@ impl Windows {
     /// With groups of instruments of these names.
     #[must_use]
     pub fn with_groups(mut self, names: &[String]) -> Windows {
-        for it in &mut self.stages {
-            let names = names
-                .iter()
-                .filter(|_| Stage::OF_GROUPS.contains(&it.stage));
-            it.groups = names.map(|name| (name.clone(), Series::new())).collect();
+        let groups = || names.iter().map(|name| (name.clone(), Series::new()));
+        for it in self.stages.iter_mut().filter(|it| it.stage.has_groups()) {
+            it.groups = groups().collect();
         }
         self
     }

@@ -22,7 +22,7 @@ fn recording_and_swapping_allocate_nothing() {
                     recorder.record(of, 0, LONGEST_NS + round + 1, 1);
                 }
             }
-            for stage in Stage::OF_GROUPS {
+            for stage in Stage::ALL.into_iter().filter(|it| it.has_groups()) {
                 recorder.record_group((stage, 1), 0, round * round * 1_000, 1);
             }
             for due in 0..2 * EXEMPLARS as u64 {

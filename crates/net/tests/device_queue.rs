@@ -10,7 +10,7 @@ use tickcast_net::{Interface, MulticastSender, SendConfig, SendError};
 /// The kernel says of itself that it sent what it then drops, unless it is asked.
 #[test]
 fn a_full_device_queue_is_an_error() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {

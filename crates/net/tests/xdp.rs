@@ -56,7 +56,7 @@ const B: &str = "239.192.7.2:14002";
 
 #[test]
 fn the_same_datagrams_come_by_udp_and_by_xdp() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {
@@ -97,7 +97,7 @@ fn the_same_datagrams_come_by_udp_and_by_xdp() {
 
 #[test]
 fn a_datagram_has_its_source_and_no_stamp() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {
@@ -115,7 +115,7 @@ fn a_datagram_has_its_source_and_no_stamp() {
 
 #[test]
 fn two_lines_share_an_interface_and_other_traffic_passes() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {
@@ -142,7 +142,7 @@ fn two_lines_share_an_interface_and_other_traffic_passes() {
 
 #[test]
 fn only_the_wanted_source_is_taken() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {
@@ -161,7 +161,7 @@ fn only_the_wanted_source_is_taken() {
 
 #[test]
 fn what_does_not_fit_is_counted() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {
@@ -196,7 +196,7 @@ fn what_does_not_fit_is_counted() {
 /// A frame of 2,048 bytes has 1,770 for the headers, of 42 bytes, and the datagram.
 #[test]
 fn what_is_longer_than_a_frame_is_counted() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     for end in ["left", "right"] {
@@ -216,15 +216,15 @@ fn what_is_longer_than_a_frame_is_counted() {
 
 #[test]
 fn an_interface_that_was_down_brings_datagrams_again() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     let right = |state| {
-        let name = namespace.0.clone();
+        let name = namespace.name().to_owned();
         move || ip(&["-n", &name, "link", "set", "right", state]).expect("ip")
     };
     let (down, up) = (right("down"), right("up"));
-    let name = namespace.0.clone();
+    let name = namespace.name().to_owned();
     namespace.run(move || {
         let mut xdp = open(&[line(A)]);
         let from = sender(A);
@@ -240,7 +240,7 @@ fn an_interface_that_was_down_brings_datagrams_again() {
 
 #[test]
 fn what_comes_in_fragments_is_counted() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {
@@ -256,7 +256,7 @@ fn what_comes_in_fragments_is_counted() {
 
 #[test]
 fn the_program_goes_with_the_receiver() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     let (opened, drop_it) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
@@ -286,7 +286,7 @@ fn the_program_goes_with_the_receiver() {
 /// A bridge has no driver of its own.
 #[test]
 fn without_a_driver_the_kernel_runs_the_program() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.ip(&["link", "add", "bridge", "type", "bridge"]);
@@ -315,7 +315,7 @@ fn without_a_driver_the_kernel_runs_the_program() {
 
 #[test]
 fn what_stands_in_the_way_is_named() {
-    let Some(namespace) = Namespace::new(2) else {
+    let Some(namespace) = Namespace::with_ends(2) else {
         return;
     };
     namespace.run(|| {
@@ -360,7 +360,7 @@ fn what_stands_in_the_way_is_named() {
 
 #[test]
 fn without_privileges_there_is_none() {
-    let Some(namespace) = Namespace::new(1) else {
+    let Some(namespace) = Namespace::with_ends(1) else {
         return;
     };
     namespace.run(|| {

@@ -6,7 +6,7 @@ mod figures;
 mod page;
 mod read;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 mod units;

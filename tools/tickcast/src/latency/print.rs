@@ -246,7 +246,32 @@ fn exemplars(out: &mut dyn Write, exemplars: &[Exemplar]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::times;
+    use super::*;
+    use crate::report::sample;
+
+    /// Below the total of two hosts' stamps stands where each percentile lies.
+    #[test]
+    fn one_way_figures_stand_above_where_they_lie() {
+        let run = sample::full();
+        let mut text = Vec::new();
+        print(&mut text, &run).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let total = run.stages.iter().find(|it| it.stage == "total").unwrap();
+        let [least, most] = total.parts[0].percentiles[0].between_ns.unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let row = lines.iter().position(|line| line.starts_with("total  "));
+        let first = |name: &str, below: usize| {
+            let line = lines[row.unwrap() + below].trim_start();
+            let figures = line.strip_prefix(name).unwrap_or_else(|| panic!("{line}"));
+            let mut words = figures.split_whitespace();
+            [words.next(), words.next()].map(Option::unwrap).join(" ")
+        };
+        assert_eq!(first("at least", 2), duration(least));
+        assert_eq!(first("at most", 3), duration(most));
+        // What begins and ends on one host has none.
+        let kernel = lines.iter().position(|line| line.starts_with("kernel "));
+        assert!(!lines[kernel.unwrap() + 2].contains("at least"), "{text}");
+    }
 
     #[test]
     fn ratios_stay_within_their_column() {

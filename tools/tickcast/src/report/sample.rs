@@ -29,14 +29,15 @@ pub fn run(name: &str, seed: u64, windows: u64, per_window: u64, slower: f64) ->
 /// A run with all there can be: two hosts, retransmits, statements.
 pub fn full() -> Run {
     let mut run = run("20,000 ticks/s, inline", 7, 100, 2_000, 1.0);
-    run.clocks = Some(Clocks {
+    let clocks = Clocks {
         offset_ns: -18_240,
         uncertainty_ns: 7_900,
         exchanges: 412,
         drift_ppb: Some(-31.5),
-        steps: 1,
+        steps: 0,
         discipline: Some("chrony: synchronised, system time 4.1 µs slow".into()),
-    });
+    };
+    clocks.bound(&mut run);
     run.statements = vec![
         "The clock of the subscriber's host stepped once, by 1.2 ms: the 20 windows around it are left out.".into(),
         "cpu MHz cannot be read on this machine: changes of the frequency would not be seen.".into(),

@@ -49,6 +49,11 @@ fn a_page_has_every_part() {
     ] {
         assert!(page.contains(part), "{part}");
     }
+    // Times from one host to the other have where they lie below them.
+    let total = figures::all(&run, "total").expect("a total");
+    let bounds = total.percentiles[0].between_ns.expect("bounds");
+    let [least, most] = bounds.map(|ns| units::duration(ns as f64));
+    assert!(page.contains(&format!("<small>{least} to {most}</small>")));
 }
 
 #[test]
