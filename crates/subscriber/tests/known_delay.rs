@@ -64,12 +64,20 @@ fn a_known_delay_appears_in_its_stage_as_often_as_it_was_made() {
     config.time_strategies = true;
     let mut builder = SubscriberBuilder::new(config);
     let slow = builder.attach_inline(Slow::default());
-    let subscriber = builder.start().unwrap();
+    let mut subscriber = builder.start().unwrap();
     while !subscriber.has_ended() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let mut stopped = subscriber.stop();
+    // Whoever waits until nothing is awaited has all of it.
     let mut recorded = Histograms::new(&Stage::ALL);
+    subscriber.request_latency();
+    while subscriber.awaits_latency() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    subscriber.collect_latency(&mut recorded);
+    let total = recorded.sum(Stage::Total).expect("samples");
+    assert_eq!(total.histogram().len(), TICKS);
+    let mut stopped = subscriber.stop();
     stopped.collect_latency(&mut recorded);
     let outcome = stopped.take(&slow).unwrap();
     assert_eq!(
