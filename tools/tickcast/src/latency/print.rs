@@ -258,6 +258,7 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         let total = run.stages.iter().find(|it| it.stage == "total").unwrap();
         let [least, most] = total.parts[0].percentiles[0].between_ns.unwrap();
+        assert!(least < most);
         let lines: Vec<&str> = text.lines().collect();
         let row = lines.iter().position(|line| line.starts_with("total  "));
         let first = |name: &str, below: usize| {

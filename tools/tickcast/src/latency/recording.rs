@@ -21,7 +21,7 @@ use super::clock::ClockWatch;
 use super::groups::Groups;
 use super::platform::{BufferMarks, Reading};
 use super::shown::Shown;
-use super::turn::{Ends, Window};
+use super::turn::{At, Ends, Window};
 use crate::discipline::with_discipline;
 use crate::interrupt::Interrupt;
 use crate::live::Live;
@@ -212,21 +212,20 @@ impl Recording {
         self.say("warming up");
         let began = self.warm_up(&mut ends, longest_warm_up, interrupt);
         self.say("measuring");
-        let started = Instant::now();
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
         let stats_before = ends.subscriber.stats();
         let mut turn = Turn::default();
-        let end = self.measure(&mut ends, &mut turn, lines, (began, length), interrupt)?;
-        let loaded = started.elapsed();
+        let span = (began.ns, length);
+        let (end, is_whole) = self.measure(&mut ends, &mut turn, lines, span, interrupt)?;
         self.machine.add(&before, &Reading::take(&self.system));
         let ended = ends.finish(end, self.spare(), &mut turn.stalls)?;
-        // What arrived until then is among what was measured.
-        let measured = loaded + ended.took;
+        // From the end of the warm-up on, and until all had arrived: as the samples.
+        let measured = ended.rest.to.instant - began.instant;
         self.pending.push(ended.rest);
         self.take_windows(&mut turn)?;
 
         if self.began_ns == 0 {
-            self.began_ns = began;
+            self.began_ns = began.ns;
         }
         self.measured += measured;
         self.lost += ended.lost - lost_before;
@@ -248,7 +247,6 @@ impl Recording {
             run: turn.total,
             floor: None,
         });
-        let is_whole = loaded >= length;
         if !is_whole {
             let why = if interrupt.is_set() {
                 "stopped early, as was asked for"
@@ -260,7 +258,8 @@ impl Recording {
         Ok(is_whole)
     }
 
-    /// Takes windows for so long, or until there is nothing more to come; gives when that was.
+    /// Takes windows for so long, or until there is nothing more to come; gives when that was, ns
+    /// since the Unix epoch, and whether it was so long.
     fn measure(
         &mut self,
         ends: &mut Ends,
@@ -268,7 +267,7 @@ impl Recording {
         lines: [Option<Group>; 2],
         (began_ns, length): (u64, Duration),
         interrupt: &Interrupt,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<(u64, bool)> {
         let (mut since, mut measured) = (began_ns, Duration::ZERO);
         self.clock.skip();
         self.clock.look();
@@ -279,7 +278,7 @@ impl Recording {
             self.buffers.look(&self.system, lines);
             self.clock.look();
             self.show(&window, ends);
-            since = window.to_ns;
+            since = window.to.ns;
             measured += started.elapsed();
             self.bar.inc(started.elapsed().as_millis() as u64);
             self.pending.push(window);
@@ -287,7 +286,7 @@ impl Recording {
                 self.take_windows(turn)?;
             }
         }
-        Ok(since)
+        Ok((since, measured >= length))
     }
 
     /// An empty set of histograms.
@@ -316,16 +315,16 @@ impl Recording {
     }
 
     /// Lets a turn run, uncounted, until its figures are steady; gives when that was.
-    fn warm_up(&mut self, ends: &mut Ends, longest: Duration, interrupt: &Interrupt) -> u64 {
-        let (mut since, mut steady) = (realtime_ns(), Steady::new());
+    fn warm_up(&mut self, ends: &mut Ends, longest: Duration, interrupt: &Interrupt) -> At {
+        let (mut since, mut steady) = (At::now(), Steady::new());
         let (mut waited, mut silent) = (Duration::ZERO, Duration::ZERO);
         let mut stalls = StallLog::default();
         loop {
             let spare = self.spare();
             let started = Instant::now();
-            let mut window = ends.window(since, WARM_UP_WINDOW, interrupt, spare, &mut stalls);
+            let mut window = ends.window(since.ns, WARM_UP_WINDOW, interrupt, spare, &mut stalls);
             let length = started.elapsed();
-            since = window.to_ns;
+            since = window.to;
             self.show(&window, ends);
             let samples = window.histograms.sum(Stage::Total);
             let is_empty = samples.is_none_or(|total| total.is_empty());
@@ -359,9 +358,9 @@ impl Recording {
     fn take_windows(&mut self, turn: &mut Turn) -> anyhow::Result<()> {
         for mut window in std::mem::take(&mut self.pending) {
             if let Some(hlog) = &mut self.hlog {
-                hlog.write(window.from_ns, window.to_ns, &window.histograms)?;
+                hlog.write(window.from_ns, window.to.ns, &window.histograms)?;
             }
-            let (from_ns, to_ns) = (window.from_ns, window.to_ns);
+            let (from_ns, to_ns) = (window.from_ns, window.to.ns);
             self.windows
                 .add(from_ns, to_ns, &window.histograms, &turn.stalls);
             add_total(&mut turn.total, &window.histograms);

@@ -61,11 +61,28 @@ pub(super) struct Ends {
     stalls: StallBoard,
 }
 
+/// An instant, by the clock of the stamps and by the one that does not step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    /// Ns since the Unix epoch.
+    pub(super) ns: u64,
+    pub(super) instant: Instant,
+}
+
+impl At {
+    pub(super) fn now() -> At {
+        At {
+            instant: Instant::now(),
+            ns: realtime_ns(),
+        }
+    }
+}
+
 /// What came in while it was looked at.
 pub(super) struct Window {
     /// Ns since the Unix epoch.
     pub(super) from_ns: u64,
-    pub(super) to_ns: u64,
+    pub(super) to: At,
     pub(super) histograms: Histograms,
 }
 
@@ -74,8 +91,6 @@ pub(super) struct Ended {
     pub(super) stats: Stats,
     /// What came in after the last window, until all that was sent had arrived.
     pub(super) rest: Window,
-    /// How long that was.
-    pub(super) took: Duration,
     pub(super) lost: u64,
     pub(super) clocks: Option<Clocks>,
 }
@@ -183,7 +198,7 @@ impl Ends {
         self.stalls.collect(stalls);
         Window {
             from_ns: since_ns,
-            to_ns: realtime_ns(),
+            to: At::now(),
             histograms,
         }
     }
@@ -209,7 +224,7 @@ impl Ends {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        let (took, to_ns) = (asked.elapsed(), realtime_ns());
+        let to = At::now();
         let published = self.publisher.map(PublisherHandle::join).transpose()?;
         let mut stopped = self.subscriber.stop();
         stopped.collect_latency(&mut histograms);
@@ -230,10 +245,9 @@ impl Ends {
             stats: stopped.stats,
             rest: Window {
                 from_ns: since_ns,
-                to_ns,
+                to,
                 histograms,
             },
-            took,
             lost: account.lost,
             clocks: stopped.clocks,
         })

@@ -30,7 +30,7 @@ pub fn run(name: &str, seed: u64, windows: u64, per_window: u64, slower: f64) ->
 pub fn full() -> Run {
     let mut run = run("20,000 ticks/s, inline", 7, 100, 2_000, 1.0);
     let clocks = Clocks {
-        offset_ns: -18_240,
+        offset_ns: 18_240,
         uncertainty_ns: 7_900,
         exchanges: 412,
         drift_ppb: Some(-31.5),
