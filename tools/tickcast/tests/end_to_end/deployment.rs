@@ -112,33 +112,48 @@ fn two_that_spin_on_one_core_are_warned_of() {
 
 const MEASURING: [&str; 2] = ["tc-receive", "tc-strategy"];
 
-/// Page faults so far of the threads of a subscriber that measure. A thread names itself, soon after
-/// it was started.
-fn page_faults_of(subscriber: u32) -> [u64; 2] {
+/// What a thread has used so far.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    page_faults: u64,
+    /// Hundredths of a second.
+    cpu: u64,
+}
+
+/// Page faults so far of the threads of a subscriber that measure, once they are past their start:
+/// what that takes, such as the first memory of a thread, is fetched by faults of its own. They spin,
+/// so that each has soon used many times the CPU of a start.
+fn page_faults(subscriber: u32) -> [u64; 2] {
     for _ in 0..1_000 {
-        let faults = page_faults(subscriber);
-        if let [Some(receive), Some(strategy)] = MEASURING.map(|name| faults.get(name)) {
-            return [*receive, *strategy];
+        let threads = threads(subscriber);
+        let used = MEASURING.map(|name| threads.get(name).filter(|used| used.cpu >= 5));
+        if let [Some(receive), Some(strategy)] = used {
+            return [receive.page_faults, strategy.page_faults];
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("no such threads: {:?}", page_faults(subscriber));
+    panic!("they do not run: {:?}", threads(subscriber));
 }
 
-/// Page faults of each thread of a process so far, by name.
-fn page_faults(process: u32) -> BTreeMap<String, u64> {
+/// What each thread of a process has used so far, by name.
+fn threads(process: u32) -> BTreeMap<String, Used> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
     let of = |thread: &Path| {
         let name = fs::read_to_string(thread.join("comm")).ok()?;
         let stat = fs::read_to_string(thread.join("stat")).ok()?;
-        // Behind the name, which may hold anything, come fields 3 and on; 10 and 12 are faults.
+        // Behind the name, which may hold anything, come fields 3 and on; 10 and 12 are faults, 14
+        // and 15 times.
         let fields: Vec<u64> = stat
             .rsplit_once(')')?
             .1
             .split_whitespace()
             .map(|field| field.parse().unwrap_or(0))
             .collect();
-        Some((name.trim().to_owned(), fields[10 - 3] + fields[12 - 3]))
+        let used = Used {
+            page_faults: fields[10 - 3] + fields[12 - 3],
+            cpu: fields[14 - 3] + fields[15 - 3],
+        };
+        Some((name.trim().to_owned(), used))
     };
     let paths = threads.map(|entry| entry.expect("a thread").path());
     paths.filter_map(|path| of(&path)).collect()
@@ -154,12 +169,14 @@ fn with_locked_memory_nothing_waits_for_a_page() {
     let folder = folder();
     let file = market(folder.path(), 100_000);
     let feed = Feed::on_loopback();
-    let subscriber = feed.subscriber(&["--stay", "--lock-memory", "--queue", "65536"]);
-    let before = page_faults_of(subscriber.id());
+    let spinning = ["--idle", "spin", "--stay"];
+    let locked = ["--lock-memory", "--queue", "65536"];
+    let subscriber = feed.subscriber(&[spinning.as_slice(), &locked].concat());
+    let before = page_faults(subscriber.id());
     let publisher = feed.publisher(&file, &["--speed", "200000/s", "--lock-memory"]);
     let published = publisher.finish().expect(0).json();
     assert_eq!(published["memory_locked"], true);
-    let after = page_faults_of(subscriber.id());
+    let after = page_faults(subscriber.id());
     for (thread, name) in MEASURING.into_iter().enumerate() {
         let faults = after[thread] - before[thread];
         // A page that the kernel moves on its own account, for one; the queue has 1,024.
