@@ -159,6 +159,17 @@ fn threads(process: u32) -> BTreeMap<String, Used> {
     paths.filter_map(|path| of(&path)).collect()
 }
 
+/// The memory that a process has locked, KiB.
+fn locked_kib(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmLck:"));
+    let words = line.expect("locked memory").split_whitespace();
+    words
+        .take(1)
+        .filter_map(|word| word.parse::<u64>().ok())
+        .sum()
+}
+
 /// More ticks than the queue has lines: every page of it is used.
 #[test]
 fn with_locked_memory_nothing_waits_for_a_page() {
@@ -177,6 +188,9 @@ fn with_locked_memory_nothing_waits_for_a_page() {
     let published = publisher.finish().expect(0).json();
     assert_eq!(published["memory_locked"], true);
     let after = page_faults(subscriber.id());
+    // The queue alone has 4 MiB.
+    let locked = locked_kib(subscriber.id());
+    assert!(locked >= 4_096, "{locked} KiB");
     for (thread, name) in MEASURING.into_iter().enumerate() {
         let faults = after[thread] - before[thread];
         // A page that the kernel moves on its own account, for one; the queue has 1,024.
