@@ -317,6 +317,10 @@ fn measure(args: &LatencyArgs, interrupt: &Interrupt) -> anyhow::Result<Option<R
         recording.take_turn(ends, lines, LONGEST_WARM_UP, args.duration, interrupt)?;
         (format!("subscribed to {remote}"), lines)
     };
+    if recording.is_empty() {
+        tracing::warn!("stopped while it got warm: nothing was measured");
+        return Ok(None);
+    }
     if let Some(path) = &args.hgrm {
         recording.write_hgrm(path)?;
     }

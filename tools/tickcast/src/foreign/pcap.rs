@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use tickcast_latency::{RUN_VERSION, Run, Setting, Ticks};
+use tickcast_latency::{RUN_VERSION, Run, Setting};
 use tickcast_tickfile::{Datagram, Datagrams, Feed};
 
 use self::matcher::{Counts, Matcher, Pair, WINDOW};
@@ -54,7 +54,6 @@ pub fn pcap(a: &Path, b: &Path) -> anyhow::Result<Run> {
     })?;
     let (stages, timeline, jumps) = timeline.end();
     let [name_a, name_b] = captures.names();
-    let counts = &extent.counts;
     Ok(Run {
         version: RUN_VERSION,
         name: format!("{name_a} to {name_b}"),
@@ -62,11 +61,6 @@ pub fn pcap(a: &Path, b: &Path) -> anyhow::Result<Run> {
         began_ns: extent.from,
         duration_ns: extent.to - extent.from,
         settings: captures.settings(&extent),
-        ticks: Ticks {
-            published: counts.packets[0],
-            delivered: counts.matched,
-            lost: counts.unmatched[0],
-        },
         stages,
         timeline,
         statements: captures.statements(&extent, negative, &jumps),
@@ -199,21 +193,28 @@ impl<'a> Captures<'a> {
                         .collect(),
                 ),
             ),
+            setting("packets", Self::packets(&extent.counts)),
             setting("least difference", format!("{} ns", extent.least)),
             setting("largest difference", format!("{} ns", extent.most)),
         ]
+    }
+
+    fn packets(counts: &Counts) -> String {
+        let [in_a, in_b] = counts.packets.map(show::count);
+        format!(
+            "{} in both, {in_a} in A, {in_b} in B",
+            show::count(counts.matched)
+        )
     }
 
     /// What a reader must know before trusting a figure.
     fn statements(&self, extent: &Extent, negative: u64, jumps: &[String]) -> Vec<String> {
         let counts = &extent.counts;
         let mut statements = vec![format!(
-            "samples are packets: {} of {} and {}; a difference is the stamp of B minus that of A, and \
-             how far their clocks are apart is not known: what is sure is how much longer than the \
-             least, {} ns, a packet took",
-            show::count(counts.matched),
-            show::count(counts.packets[0]),
-            show::count(counts.packets[1]),
+            "samples are packets: {}; a difference is the stamp of B minus that of A, and how far their \
+             clocks are apart is not known: what is sure is how much longer than the least, {} ns, a \
+             packet took",
+            Self::packets(counts),
             extent.least,
         )];
         if extent.least.unsigned_abs() >= DISAGREE_NS {

@@ -95,11 +95,13 @@ impl Recording {
         statements.extend(total.as_ref().and_then(two_clocks));
         statements.extend(self.clocks.iter().flat_map(Clocks::statements));
         if self.unsteady > 0 {
+            let which = match self.turns.len() {
+                1 => "the run".to_owned(),
+                turns => format!("of {turns} turns {}", self.unsteady),
+            };
             statements.push(format!(
-                "{} of {} turns never got steady and are measured all the same: no three windows in \
-                 a row agreed; the machine is busy, or the rate is more than it takes",
-                self.unsteady,
-                self.turns.len()
+                "{which} never got steady, and was measured all the same: no three windows in a row \
+                 agreed; the machine is busy, or the rate is more than it takes",
             ));
         }
         if self.stalls.threads.is_empty() {
@@ -112,7 +114,7 @@ impl Recording {
         let dropped: u64 = self.dropped.iter().sum();
         if dropped > 0 {
             statements.push(format!(
-                "the kernel dropped {} packets because a receive buffer was full: what they carried \
+                "packets dropped by the kernel because a receive buffer was full: {}; what they carried \
                  came by the other line, or later",
                 show::count(dropped)
             ));
@@ -120,7 +122,7 @@ impl Recording {
         for (line, silences) in ["A", "B"].into_iter().zip(self.silences) {
             if silences > 0 {
                 statements.push(format!(
-                    "line {line} fell silent while it was measured, {} times: what was not sent \
+                    "line {line} fell silent while it was measured (times: {}): what was not sent \
                      then is in no figure",
                     show::count(silences)
                 ));
@@ -128,7 +130,7 @@ impl Recording {
         }
         if self.lost > 0 {
             statements.push(format!(
-                "{} ticks were lost: what was not delivered has no latency",
+                "ticks lost: {}; what was not delivered has no latency",
                 show::count(self.lost)
             ));
         }

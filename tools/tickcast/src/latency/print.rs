@@ -24,13 +24,15 @@ pub(super) fn print(out: &mut dyn Write, run: &Run) -> io::Result<()> {
         0 => writeln!(out)?,
         ns => writeln!(out, ", after {:.1} s to get steady", seconds(ns))?,
     }
-    writeln!(
-        out,
-        "  {} published, {} delivered, {} lost",
-        show::count(run.ticks.published),
-        show::count(run.ticks.delivered),
-        show::count(run.ticks.lost)
-    )?;
+    if run.ticks.published > 0 {
+        writeln!(
+            out,
+            "  {} published, {} delivered, {} lost",
+            show::count(run.ticks.published),
+            show::count(run.ticks.delivered),
+            show::count(run.ticks.lost)
+        )?;
+    }
     for setting in &run.settings {
         writeln!(out, "  {:<20}{}", setting.name, setting.value)?;
     }

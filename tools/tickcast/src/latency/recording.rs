@@ -211,10 +211,15 @@ impl Recording {
         }
         self.say("warming up");
         let began = self.warm_up(&mut ends, longest_warm_up, interrupt);
+        let mut turn = Turn::default();
+        if interrupt.is_set() {
+            ends.finish(began.ns, self.spare(), &mut turn.stalls)?;
+            self.state_early_end(interrupt);
+            return Ok(false);
+        }
         self.say("measuring");
         let (before, lost_before) = (Reading::take(&self.system), ends.lost());
         let stats_before = ends.subscriber.stats();
-        let mut turn = Turn::default();
         let span = (began.ns, length);
         let (end, is_whole) = self.measure(&mut ends, &mut turn, lines, span, interrupt)?;
         self.machine.add(&before, &Reading::take(&self.system));
@@ -248,14 +253,23 @@ impl Recording {
             floor: None,
         });
         if !is_whole {
-            let why = if interrupt.is_set() {
-                "stopped early, as was asked for"
-            } else {
-                "the ticks came to their end"
-            };
-            self.state(format!("{why}, after {:.1} s", self.measured.as_secs_f64()));
+            self.state_early_end(interrupt);
         }
         Ok(is_whole)
+    }
+
+    fn state_early_end(&mut self, interrupt: &Interrupt) {
+        let why = if interrupt.is_set() {
+            "stopped early, as was asked for"
+        } else {
+            "the ticks came to their end"
+        };
+        self.state(format!("{why}, after {:.1} s", self.measured.as_secs_f64()));
+    }
+
+    /// Whether no turn was measured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
     }
 
     /// Takes windows for so long, or until there is nothing more to come; gives when that was, ns

@@ -61,12 +61,12 @@ impl Feed {
         command
     }
 
-    /// `tickcast latency --subscribe`, with what else is asked for, once it measures.
-    pub fn latency(&self, more: &[&str]) -> Program {
+    /// `tickcast latency --subscribe`, with what else is asked for, once it says so.
+    pub fn latency(&self, more: &[&str], says: &str) -> Program {
         let mut command = self.subscriber.tickcast(&["latency", "--subscribe"]);
         command.args(self.addresses()).args(more).args(TELLING);
         let mut latency = Program::start(command);
-        latency.wait_until_it_says("measuring");
+        latency.wait_until_it_says(says);
         latency
     }
 

@@ -304,6 +304,17 @@ fn an_early_end_gives_the_figures_so_far() {
 }
 
 #[test]
+fn what_ends_before_it_is_warm_has_no_figures() {
+    // Without a publisher there is nothing to get warm with.
+    let latency = Feed::on_loopback().latency(&["--duration", "1h"], "warming up");
+    latency.signal(Signal::INT);
+    let said = latency.finish().expect(130);
+    assert!(said.out.is_empty(), "{:?}", said.out);
+    let is_said = |line: &String| line.contains("nothing was measured");
+    assert!(said.err.iter().any(is_said), "{:?}", said.err);
+}
+
+#[test]
 fn pages_pictures_and_logs_are_written() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
@@ -346,7 +357,7 @@ fn a_publisher_that_stands_still_shows_in_response_time() {
     let file = market(folder.path(), 200_000);
     let feed = Feed::on_loopback();
     let publisher = feed.publisher(&file, &["--speed", "2000/s"]);
-    let latency = feed.latency(&["--duration", "3s"]);
+    let latency = feed.latency(&["--duration", "3s"], "measuring");
     for _ in 0..STOPS {
         publisher.signal(Signal::STOP);
         std::thread::sleep(STOP);
@@ -384,7 +395,7 @@ fn a_feed_that_dies_is_said_to() {
     let feed = Feed::on_loopback();
     let publisher = feed.publisher(&file, &["--speed", "2000/s"]);
     // Beyond the time after which a line is silent.
-    let latency = feed.latency(&["--duration", "6s"]);
+    let latency = feed.latency(&["--duration", "6s"], "measuring");
     publisher.signal(Signal::KILL);
     let run = latency.finish().expect(0).json();
     let said = statements(&run);
