@@ -12,7 +12,8 @@ const RESAMPLES: usize = 200;
 pub const MIN_WINDOWS: usize = 10;
 /// Values between which a percentile is looked for; between two of them it is interpolated.
 const STEPS: usize = 40;
-/// How far around a percentile values are looked at, in standard errors of its place.
+/// Values are looked at as far as a draw may have its percentile there, in standard errors of how
+/// many samples lie up to them.
 const REACH: f64 = 6.0;
 
 /// The standard errors of percentiles, beyond each of which lies one in so many samples; `None` with
@@ -108,38 +109,32 @@ struct Scale {
 
 impl Scale {
     fn around(one_in: u64, all: &Counts, windows: &[Window<'_>]) -> Scale {
-        let samples = all.len() as f64;
-        let rank = samples - samples / one_in as f64;
-        let value = all.percentile(one_in).unwrap_or(0);
-        let share = windows.iter().map(|it| it.up_to(value)).sum::<u64>() as f64 / samples;
-        let variance: f64 = windows
-            .iter()
-            .map(|it| (it.up_to(value) as f64 - share * it.len as f64).powi(2))
-            .sum();
-        let reach = REACH * variance.sqrt().max(1.0);
-        let (low, high) = (rank - reach, rank + reach);
-        let (mut sum, mut values) = (0.0, Vec::new());
-        for &(value, count) in all.values() {
-            // One value below the reach stays, so that there is something to come from.
-            if sum < low {
-                values.clear();
-            }
-            if sum <= high {
-                values.push(value);
-            }
-            sum += count as f64;
-        }
+        let share = 1.0 - 1.0 / one_in as f64;
+        let values: Vec<u64> = all.values().iter().map(|(value, _)| *value).collect();
+        let percentile = all.percentile(one_in).unwrap_or(0);
+        let at = values.partition_point(|value| *value < percentile);
+        let low = values[..at].partition_point(|&value| {
+            let (more, reach) = beyond_share(value, share, windows);
+            more < -reach
+        });
+        // The value above those that may have too few up to them.
+        let high = values[at..].partition_point(|&value| {
+            let (more, reach) = beyond_share(value, share, windows);
+            more <= reach
+        });
+        // One value below stays, so that there is something to come from.
+        let last = (at + high).min(values.len() - 1);
+        let values = &values[low.saturating_sub(1)..=last];
         let is_thinned = values.len() > STEPS;
-        let last = values.last().copied();
-        let mut values: Vec<u64> = values
-            .iter()
-            .copied()
-            .step_by(values.len().div_ceil(STEPS).max(1))
-            .collect();
-        if values.last() != last.as_ref() {
-            values.extend(last);
+        let every = values.len().div_ceil(STEPS);
+        let mut thinned: Vec<u64> = values.iter().copied().step_by(every).collect();
+        if thinned.last() != values.last() {
+            thinned.extend(values.last());
         }
-        Scale { values, is_thinned }
+        Scale {
+            values: thinned,
+            is_thinned,
+        }
     }
 
     /// The value of the sample at this place, given how many do not exceed each value.
@@ -153,6 +148,20 @@ impl Scale {
         let from = self.values[place - 1] as f64;
         from + (to - from) * (rank - up_to[place - 1]) / (up_to[place] - up_to[place - 1])
     }
+}
+
+/// By how many the samples up to a value are more than their share, and by how many more or less
+/// they may be in a draw. A burst is in one window or in a few, and a draw may lack them: far from the
+/// percentile the windows differ otherwise than at it.
+fn beyond_share(value: u64, share: f64, windows: &[Window<'_>]) -> (f64, f64) {
+    let more = windows
+        .iter()
+        .map(|window| window.up_to(value) as f64 - share * window.len as f64);
+    let (sum, squares) = more.fold((0.0, 0.0), |(sum, squares), more| {
+        (sum + more, squares + more * more)
+    });
+    let variance = squares - sum * sum / windows.len() as f64;
+    (sum, REACH * variance.max(1.0).sqrt())
 }
 
 fn deviation(values: &[f64]) -> f64 {

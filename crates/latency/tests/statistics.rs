@@ -81,6 +81,77 @@ fn windows_that_differ_are_seen_in_the_error() {
     assert!(large.error_ns.unwrap() > 2.0 * small.error_ns.unwrap());
 }
 
+/// All beyond a percentile came in one burst: in how many draws the window with it is missing is
+/// known, and then the percentile is another.
+#[test]
+fn a_burst_of_one_window_is_as_uncertain_as_whether_it_comes() {
+    let windows = 50;
+    let run = run((0..windows).map(|nth| {
+        let slow = if nth == 17 { 100 } else { 0 };
+        [vec![1_000; 1_000 - slow], vec![1_000_000; slow]].concat()
+    }));
+    let figures = &run.stages()[0].parts[0];
+    let missing = (1.0 - 1.0 / f64::from(windows)).powi(windows);
+    let expected = 999_000.0 * (missing * (1.0 - missing)).sqrt();
+    for (percent, expected) in [(99.0, 0.0), (99.9, expected), (99.99, expected)] {
+        let found = figures.percentiles.iter().find(|it| it.percent == percent);
+        let error = found.and_then(|it| it.error_ns).unwrap();
+        assert!(
+            (error - expected).abs() <= 0.1 * expected,
+            "{percent}: {error} / {expected}"
+        );
+    }
+}
+
+/// Bursts of all lengths, as of a machine that stands still now and then: drawn here once more, with
+/// nothing left out.
+#[test]
+fn standard_errors_of_bursts_are_those_of_all_samples_drawn_anew() {
+    const DRAWS: usize = 1_000;
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
+    let windows: Vec<Vec<u64>> = (0..60)
+        .map(|nth| {
+            let mut window = exponential(&mut random, 2_000.0, 1_000);
+            let burst = if nth % 7 == 3 {
+                random.random_range(1..400)
+            } else {
+                0
+            };
+            let from = random.random_range(100_000..50_000_000);
+            for (left, slow) in window.iter_mut().take(burst).enumerate() {
+                *slow = from * (burst - left) as u64 / burst as u64;
+            }
+            window.sort_unstable();
+            window
+        })
+        .collect();
+    let percentiles = run(windows.iter().cloned()).stages()[0].parts[0]
+        .percentiles
+        .clone();
+    let shown: Vec<_> = percentiles.iter().filter(|it| it.ns.is_some()).collect();
+    let mut drawn = vec![Vec::with_capacity(DRAWS); shown.len()];
+    for _ in 0..DRAWS {
+        let draw = |_| &windows[random.random_range(0..windows.len())];
+        let mut all: Vec<u64> = (0..windows.len()).flat_map(draw).copied().collect();
+        all.sort_unstable();
+        for (values, it) in drawn.iter_mut().zip(&shown) {
+            let beyond = (all.len() as f64 * (1.0 - it.percent / 100.0)).round() as usize;
+            values.push(all[all.len() - beyond - 1] as f64);
+        }
+    }
+    for (values, it) in drawn.iter().zip(&shown) {
+        let mean = values.iter().sum::<f64>() / DRAWS as f64;
+        let squares = values.iter().map(|value| (value - mean).powi(2));
+        let expected = (squares.sum::<f64>() / DRAWS as f64).sqrt();
+        let error = it.error_ns.unwrap();
+        assert!(
+            (0.8..1.25).contains(&(error / expected)),
+            "{}: {error} / {expected}",
+            it.percent
+        );
+    }
+}
+
 #[test]
 fn the_same_run_has_the_same_errors_and_few_windows_have_none() {
     let windows = |count: usize| {

@@ -97,11 +97,11 @@ impl Recording {
         if self.unsteady > 0 {
             let which = match self.turns.len() {
                 1 => "the run".to_owned(),
-                turns => format!("of {turns} turns {}", self.unsteady),
+                turns => format!("{} of {turns} turns", self.unsteady),
             };
             statements.push(format!(
-                "{which} never got steady, and was measured all the same: no three windows in a row \
-                 agreed; the machine is busy, or the rate is more than it takes",
+                "{which} never got steady (no three windows in a row agreed) and all was measured the \
+                 same: the machine is busy, or the rate is more than it takes",
             ));
         }
         if self.stalls.threads.is_empty() {
