@@ -4,6 +4,8 @@ mod support;
 
 use std::io;
 use std::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use support::{
@@ -210,30 +212,35 @@ fn without_recovery_it_only_sends() {
     assert_eq!(publisher.join().unwrap().published, 100);
 }
 
-/// Fails in the middle of the session.
-struct Panics(ThenSilence);
+/// Fails in the middle of the session, once it is told to.
+struct Panics {
+    source: ThenSilence,
+    told: Arc<AtomicBool>,
+}
 
 impl Source for Panics {
     fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
-        let supply = self.0.peek()?;
-        assert!(
-            matches!(supply, Supply::Ticks(_)),
-            "this source fails here on purpose"
-        );
-        Ok(supply)
+        let told = self.told.load(Ordering::Relaxed);
+        assert!(!told, "this source fails here on purpose");
+        self.source.peek()
     }
 
     fn take(&mut self, count: usize) {
-        self.0.take(count);
+        self.source.take(count);
     }
 }
 
 #[test]
 fn a_source_that_panics_is_reported_and_takes_the_server_with_it() {
     let (_socket, line_a) = line([239, 192, 91, 8]);
-    let source = Panics(ThenSilence::new(ticks(100)));
+    let told = Arc::new(AtomicBool::new(false));
+    let source = Panics {
+        source: ThenSilence::new(ticks(100)),
+        told: Arc::clone(&told),
+    };
     let publisher = Publisher::start(config(line_a), source).unwrap();
     let mut client = Client::connect(publisher.recovery_addr().unwrap());
+    told.store(true, Ordering::Relaxed);
     client.wait_for_close();
     let error = publisher.join().unwrap_err();
     assert!(matches!(
@@ -242,7 +249,7 @@ fn a_source_that_panics_is_reported_and_takes_the_server_with_it() {
     ));
 }
 
-/// Looks for ticks that take a while, when nothing is due.
+/// Looks for ticks that take a while, from the third on: most of them when nothing is due.
 struct Stopped<S> {
     source: S,
     peeks: u32,
@@ -253,7 +260,7 @@ const STOP: Duration = Duration::from_millis(3);
 impl<S: Source> Source for Stopped<S> {
     fn peek(&mut self) -> Result<Supply<'_>, SourceError> {
         self.peeks += 1;
-        if self.peeks == 3 {
+        if self.peeks >= 3 {
             std::thread::sleep(STOP);
         }
         self.source.peek()
@@ -273,7 +280,7 @@ fn a_send_loop_that_spins_is_its_own_meter() {
     ] {
         let (_socket, line) = line([239, 192, 91, 9]);
         let mut config = config(line);
-        // The second tick is due long after the third look.
+        // Between two ticks there is time for several looks.
         config.speed = Speed::PerSecond(50);
         config.idle = idle;
         config.linger = Duration::ZERO;
