@@ -75,7 +75,6 @@ fn the_receive_thread_allocates_nothing() {
 
     let mut feed = Feed::new();
     let mut config = feed.subscriber(Some(serve(retransmit)));
-    config.arbiter.recovery_deadline = 20_000_000_000;
     // Everything that can be measured is; the meter of the receive thread needs it to spin.
     config.idle = Idle::Spin;
     config.time_strategies = true;

@@ -71,6 +71,8 @@ fn ten_thousand_instruments_take_at_most_64_mib() {
     let mut config = SubscriberConfig::new(a);
     config.line_b = Some(b);
     config.recovery = Some(server);
+    // Takes no memory: a thread that stands still for a while does not join without a snapshot.
+    config.arbiter.recovery_deadline = 60_000_000_000;
     let mut builder = SubscriberBuilder::new(config);
     let quotes = builder
         .attach(Quotes::default(), &thread("tc-quotes"))

@@ -8,10 +8,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use support::{
     Checker, Feed, SESSION, assert_kept, blocks, packet, refuse, reply, retransmit, serve,
-    snapshot, thread, tick, wait_for, wait_for_end,
+    snapshot, thread, tick, unserved, wait_for, wait_for_end,
 };
 use tickcast_subscriber::{
     LossReason, Outcome, Provenance, SessionStart, Start, Stats, SubscriberBuilder,
+    SubscriberConfig,
 };
 use tickcast_wire::{
     BLOCK_ROWS, Block, PacketHeader, Reply, ReplyStatus, Request, RequestKind, TickSum,
@@ -20,8 +21,26 @@ use zerocopy::{FromZeros, IntoBytes};
 
 /// Ticks 1 to 30 with 11 to 15 on neither line, healed by this server as far as it can.
 fn heal(server: SocketAddr) -> (Outcome<Checker>, Stats) {
-    let mut feed = Feed::new();
-    let mut builder = SubscriberBuilder::new(feed.subscriber(Some(server)));
+    let feed = Feed::new();
+    let config = feed.subscriber(Some(server));
+    heal_as(config, feed, |_| true)
+}
+
+/// The same with a server that cannot, whose failure is seen before the session ends.
+fn give_up(server: SocketAddr, has_failed: impl Fn(&Stats) -> bool) -> (Outcome<Checker>, Stats) {
+    let feed = Feed::new();
+    let mut config = feed.subscriber(Some(server));
+    config.arbiter.tries = 3;
+    config.arbiter.recovery_deadline = 300_000_000;
+    heal_as(config, feed, has_failed)
+}
+
+fn heal_as(
+    config: SubscriberConfig,
+    mut feed: Feed,
+    may_end: impl Fn(&Stats) -> bool,
+) -> (Outcome<Checker>, Stats) {
+    let mut builder = SubscriberBuilder::new(config);
     let checker = builder
         .attach(Checker::default(), &thread("tc-checker"))
         .unwrap();
@@ -29,6 +48,7 @@ fn heal(server: SocketAddr) -> (Outcome<Checker>, Stats) {
     feed.publish(10);
     feed.skip(5);
     feed.publish(15);
+    wait_for(&mut subscriber, "as far as it may end", may_end);
     feed.end();
     wait_for_end(&mut subscriber);
     let mut stopped = subscriber.stop();
@@ -83,24 +103,21 @@ fn a_gap_is_healed_by_retransmit() {
 
 #[test]
 fn an_absent_server_costs_only_what_the_lines_lost() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let result = heal(address);
+    let (_port, address) = unserved();
+    let result = give_up(address, |stats| stats.recovery_connect_failures > 0);
     assert_given_up(&result);
-    assert!(result.1.recovery_connect_failures > 0);
 }
 
 #[test]
 fn a_server_that_never_answers() {
-    let result = heal(serve(|_, _| true));
+    let result = give_up(serve(|_, _| true), |_| true);
     assert_given_up(&result);
     assert_eq!(result.1.counters.retransmitted, 0);
 }
 
 #[test]
 fn a_server_that_answers_byte_by_byte_for_ever() {
-    let result = heal(serve(|request, stream| {
+    let server = serve(|request, stream| {
         let header = Reply::new(request, SESSION, ReplyStatus::Ok, 0).with_ticks(11, 5);
         let rows: Vec<_> = (11..16).map(|seq| tick(SESSION, seq)).collect();
         let block = Block::new(request.id(), 0, 5, TickSum::of(&rows));
@@ -110,8 +127,8 @@ fn a_server_that_answers_byte_by_byte_for_ever() {
             std::thread::sleep(std::time::Duration::from_millis(100));
             stream.write_all(&[byte]).is_ok()
         })
-    }));
-    assert_given_up(&result);
+    });
+    assert_given_up(&give_up(server, |_| true));
 }
 
 #[test]
@@ -165,13 +182,13 @@ fn a_server_that_sends_too_few_rows() {
 
 #[test]
 fn a_server_that_answers_for_another_session() {
-    let result = heal(serve(|request, stream| {
+    let server = serve(|request, stream| {
         let header = Reply::new(request, SESSION - 1, ReplyStatus::Ok, 0).with_ticks(11, 5);
         let rows: Vec<_> = (11..16).map(|seq| tick(SESSION - 1, seq)).collect();
         reply(stream, header, &rows)
-    }));
-    assert_given_up(&result);
-    assert!(result.1.counters.recovery_failures > 0);
+    });
+    let has_failed = |stats: &Stats| stats.counters.recovery_failures > 0;
+    assert_given_up(&give_up(server, has_failed));
 }
 
 /// A reply in which the byte at `at` of its block of ticks is another.
@@ -318,7 +335,6 @@ fn stopping_does_not_wait_for_an_endless_reply() {
     feed.skip(500);
     let mut config = feed.subscriber(Some(server));
     config.arbiter.start = Start::Live;
-    config.arbiter.recovery_deadline = 60_000_000_000;
     let mut subscriber = SubscriberBuilder::new(config).start().unwrap();
     feed.publish(1);
     wait_for(&mut subscriber, "rows of the snapshot", |stats| {
@@ -392,9 +408,7 @@ fn a_restart_while_a_snapshot_is_awaited_ends_the_old_session_by_notice() {
         Ok(RequestKind::Retransmit) => refuse(request, stream, ReplyStatus::TooOld, 14),
         _ => true,
     });
-    let mut config = feed.subscriber(Some(server));
-    config.arbiter.recovery_deadline = 60_000_000_000;
-    let mut builder = SubscriberBuilder::new(config);
+    let mut builder = SubscriberBuilder::new(feed.subscriber(Some(server)));
     let checker = builder
         .attach(Checker::default(), &thread("tc-checker"))
         .unwrap();

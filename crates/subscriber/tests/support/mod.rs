@@ -72,7 +72,8 @@ impl Feed {
         }
     }
 
-    /// A subscriber to both lines from the start of the session, with short deadlines.
+    /// A subscriber to both lines from the start of the session. It waits longer for a line and for
+    /// recovery than any test does: a thread that stands still for a while gives nothing up.
     pub fn subscriber(&self, recovery: Option<SocketAddr>) -> SubscriberConfig {
         let interface = Interface::loopback().unwrap();
         let [a, b] = self
@@ -86,9 +87,8 @@ impl Feed {
             start: Start::Seq(1),
             reorder_window: 100_000,
             jitter: 0,
-            line_patience: 5_000_000,
-            tries: 3,
-            recovery_deadline: 300_000_000,
+            line_patience: 60_000_000_000,
+            recovery_deadline: 60_000_000_000,
             ..ArbiterConfig::default()
         };
         config
@@ -287,6 +287,15 @@ pub fn serve(mut answer: impl Answer) -> SocketAddr {
         }
     });
     address
+}
+
+/// An address at which nobody listens, and what keeps it from everybody else for so long.
+pub fn unserved() -> ((TcpListener, TcpStream), SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // The port of a connection's other end is taken, and nobody listens at it.
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = stream.local_addr().unwrap();
+    ((listener, stream), address)
 }
 
 /// Writes a reply and these rows; false, as for a client that is gone, if that fails.
