@@ -8,10 +8,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use support::{
-    Checker, Feed, assert_kept, refuse, serve, thread, wait_for, wait_for_end, wait_until,
+    Checker, Feed, assert_kept, refuse, serve, thread, unserved, wait_for, wait_for_end, wait_until,
 };
 use tickcast_subscriber::{
-    Event, LossReason, Origin, StartError, Strategy, SubscriberBuilder, ThreadConfig,
+    Event, LossReason, Origin, StartError, Strategy, Subscriber, SubscriberBuilder, ThreadConfig,
 };
 use tickcast_wire::{ReplyStatus, Request, Tick};
 use zerocopy::{FromZeros, IntoBytes};
@@ -57,9 +57,20 @@ fn a_good_strategy_notices_nothing_of_bad_ones() {
         .attach(Checker::default(), &thread("tc-good"))
         .unwrap();
     let mut subscriber = builder.start().unwrap();
+    let waiting = |subscriber: &Subscriber, name: &str| {
+        let queues = subscriber.queues();
+        let mut named = queues.into_iter().filter(|queue| queue.reader == name);
+        named.next().map(|queue| queue.waiting > queue.capacity)
+    };
 
     for packet in 0..PACKETS {
         feed.publish(21);
+        if packet == 5 {
+            // Its tick is out: it may not be lapped before it has read it.
+            wait_until("the one that panics is gone", || {
+                waiting(&subscriber, "tc-panics").is_none()
+            });
+        }
         // The good reader of the queue may not be lapped, so it is waited for now and then.
         if packet % 20 == 19 {
             let so_far = (packet + 1) * 21;
@@ -70,19 +81,11 @@ fn a_good_strategy_notices_nothing_of_bad_ones() {
     feed.end();
     wait_for(&mut subscriber, "ended", |stats| stats.ended);
     assert!(!subscriber.has_ended(), "two have not read everything");
-    // Those that panicked are gone; the readers that wait have more before them than the queue holds.
-    let waiting = |name: &str| {
-        let queues = subscriber.queues();
-        let mut named = queues.into_iter().filter(|queue| queue.reader == name);
-        named.next().map(|queue| queue.waiting > queue.capacity)
-    };
-    assert_eq!(waiting("tc-sleeper"), Some(true));
-    assert_eq!(waiting("reader"), Some(true));
-    wait_until("the one that panicked is gone", || {
-        waiting("tc-panics").is_none()
-    });
+    // The readers that wait have more before them than the queue holds.
+    assert_eq!(waiting(&subscriber, "tc-sleeper"), Some(true));
+    assert_eq!(waiting(&subscriber, "reader"), Some(true));
     wait_until("the good one has read everything", || {
-        waiting("tc-good") == Some(false)
+        waiting(&subscriber, "tc-good") == Some(false)
     });
     drop(wake);
     let mut stopped = subscriber.stop();
@@ -165,9 +168,7 @@ fn flow_control_without_a_server_is_a_typed_error() {
         Err(StartError::FlowControlWithoutRecovery)
     ));
 
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_port, address) = unserved();
     let mut config = feed.subscriber(Some(address));
     config.flow_control = true;
     let outcome = SubscriberBuilder::new(config).start();
@@ -177,13 +178,12 @@ fn flow_control_without_a_server_is_a_typed_error() {
 #[test]
 fn flow_control_waits_a_moment_for_the_publisher_to_be_there() {
     let feed = Feed::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (port, address) = unserved();
     let mut config = feed.subscriber(Some(address));
     config.flow_control = true;
     let starting = std::thread::spawn(move || SubscriberBuilder::new(config).start().err());
     std::thread::sleep(Duration::from_millis(50));
+    drop(port);
     let listener = std::net::TcpListener::bind(address).unwrap();
     let (mut stream, _) = listener.accept().unwrap();
     let mut request = Request::new_zeroed();
