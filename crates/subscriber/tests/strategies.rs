@@ -185,7 +185,16 @@ fn flow_control_waits_a_moment_for_the_publisher_to_be_there() {
     std::thread::sleep(Duration::from_millis(50));
     drop(port);
     let listener = std::net::TcpListener::bind(address).unwrap();
-    let (mut stream, _) = listener.accept().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // Whoever does not wait never comes.
+    let accepted = loop {
+        match listener.accept() {
+            Err(_) if !starting.is_finished() => std::thread::sleep(Duration::from_millis(1)),
+            accepted => break accepted,
+        }
+    };
+    let (mut stream, _) = accepted.expect("a subscriber that waits");
+    stream.set_nonblocking(false).unwrap();
     let mut request = Request::new_zeroed();
     stream.read_exact(request.as_mut_bytes()).unwrap();
     refuse(&request, &mut stream, ReplyStatus::FlowControlOff, 0);
