@@ -137,14 +137,19 @@ impl Host {
     }
 }
 
+/// Feeds that a process may make: a group holds this much of a number, and of the process 14 bits.
+const MOST_FEEDS: u32 = 1 << 8;
+
 /// A number that no other feed has, in this process or in another.
 fn number() -> u32 {
-    std::process::id() << 6 | FEEDS.fetch_add(1, Ordering::Relaxed) & 0x3f
+    let feed = FEEDS.fetch_add(1, Ordering::Relaxed);
+    assert!(feed < MOST_FEEDS, "feeds would share groups");
+    std::process::id() * MOST_FEEDS + feed
 }
 
 /// An address that nobody listens at, below the ports that the system gives out by itself.
 pub fn free_address(number: u32) -> SocketAddr {
-    let ports = (0..1_000).map(|at| 10_000 + ((number + at * 64) % 20_000) as u16);
+    let ports = (0..1_000).map(|at| 10_000 + ((number + at * MOST_FEEDS) % 20_000) as u16);
     ports
         .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
         .find(|address| TcpListener::bind(address).is_ok())

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::account::sessions;
 use crate::demo::kept;
-use crate::feed::{Feed, folder, free_address, market};
+use crate::feed::{Feed, folder, market};
 use crate::program::{Program, count, json, tickcast};
 
 #[test]
@@ -93,7 +93,8 @@ fn without_recovery_is_named() {
 
 #[test]
 fn with_a_dead_recovery_server_is_named() {
-    let dead = free_address(std::process::id()).to_string();
+    // Where the publisher of another feed would listen: nobody else does.
+    let dead = Feed::on_loopback().recovery;
     is_named(&dead, "recovery_deadline");
 }
 
