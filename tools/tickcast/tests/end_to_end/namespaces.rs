@@ -5,7 +5,7 @@ mod namespace;
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use namespace::{Namespace, skipped};
 use serde_json::Value;
@@ -51,17 +51,16 @@ impl Namespace {
     /// only when it has noticed that the link is up, which may take seconds; what arrives before is
     /// dropped and counted as `Ip6InNoRoutes`.
     pub fn wait_for_ipv6_multicast(&self, interface: &str) {
+        const PAUSE: Duration = Duration::from_millis(20);
         let route = format!("ff00::/8 dev {interface} ");
-        let deadline = Instant::now() + PATIENCE;
         let local = ["-6", "route", "show", "table", "local"];
-        while !self.ip(&local).contains(&route) {
-            assert!(
-                Instant::now() < deadline,
-                "no route {route}in {}",
-                self.name()
-            );
-            std::thread::sleep(Duration::from_millis(20));
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+            if self.ip(&local).contains(&route) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
         }
+        panic!("no route {route}in {}", self.name());
     }
 }
 

@@ -23,7 +23,8 @@ enum Stream {
 /// A running program, which is killed when it is dropped.
 pub struct Program {
     what: String,
-    started: Instant,
+    /// What is left for it to end, where it is asked again and again whether it has.
+    patience: Duration,
     child: Child,
     lines: Receiver<(Stream, String)>,
     out: Said,
@@ -91,7 +92,7 @@ impl Program {
         read_lines(stderr, sender, Stream::Err);
         Program {
             what,
-            started: Instant::now(),
+            patience: PATIENCE,
             child,
             lines,
             out: Said::default(),
@@ -156,11 +157,13 @@ impl Program {
         self.end()
     }
 
-    /// Whether it has ended; a failure when it should have long ago.
-    pub fn has_ended(&mut self) -> bool {
-        if self.started.elapsed() > PATIENCE {
+    /// Whether it has ended so much later; a failure when all of these pauses are too much.
+    pub fn has_ended_after(&mut self, pause: Duration) -> bool {
+        let Some(left) = self.patience.checked_sub(pause) else {
             self.fail("it does not end");
-        }
+        };
+        self.patience = left;
+        std::thread::sleep(pause);
         self.child.try_wait().expect("its status").is_some()
     }
 

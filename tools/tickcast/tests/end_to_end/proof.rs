@@ -37,9 +37,8 @@ fn told(said: Digest) -> Ended {
         send(PacketHeader::data(7, 0, first, 10), &ticks);
     }
     let end = PacketHeader::end_of_session(7, 0, TICKS + 1).with_digest(said);
-    while !subscriber.has_ended() {
+    while !subscriber.has_ended_after(Duration::from_millis(20)) {
         send(end, &[]);
-        std::thread::sleep(Duration::from_millis(20));
     }
     subscriber.finish()
 }
