@@ -247,8 +247,11 @@ pub fn network_cut(feed: &Feed, happens: &mut dyn FnMut(&mut Program)) {
 pub fn subscriber_paused(feed: &Feed) {
     let folder = folder();
     let file = market(folder.path(), TICKS);
-    let publisher = feed.publisher(&file, &["--speed", "20000/s"]);
-    let small = ["--receive-buffer", "16KiB"];
+    // The publisher is never held back, and there for as long as something may be asked for again.
+    let window = TICKS.to_string();
+    let stays = ["--flow-control", "1", "--window", &window, "--linger", "1h"];
+    let publisher = feed.publisher(&file, &[&["--speed", "20000/s"], &stays[..]].concat());
+    let small = ["--flow-control", "--receive-buffer", "16KiB"];
     let mut subscriber = feed.subscriber(&[PRINT_ALL, &small].concat());
     let seq = wait_for_seq(&mut subscriber, HALF_WAY);
     subscriber.signal(Signal::STOP);
