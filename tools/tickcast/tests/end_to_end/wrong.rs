@@ -234,6 +234,17 @@ fn flow_control_that_the_publisher_does_not_allow() {
 }
 
 #[test]
+fn flow_control_with_a_publisher_that_does_not_answer() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut feed = Feed::on_loopback();
+    feed.recovery = silent.local_addr().expect("its address").to_string();
+    let ended = Program::start(feed.subscribe(&["--flow-control"])).finish();
+    ended
+        .expect(1)
+        .explains(&[&feed.recovery, "timed out", "is the publisher running"]);
+}
+
+#[test]
 fn flow_control_without_a_publisher() {
     let feed = Feed::on_loopback();
     let folder = folder();
