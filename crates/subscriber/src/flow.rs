@@ -78,16 +78,21 @@ impl FlowClient {
         let mut reported = (0, 0);
         let is_bounded = self.step < u64::MAX / 8;
         let every = if is_bounded { EVERY } else { EVERY_UNBOUNDED };
-        while !self.shared.stop.load(Ordering::Relaxed) {
+        loop {
+            // Before the position: what was taken until the stop is told once more.
+            let is_stopped = self.shared.stop.load(Ordering::Relaxed);
             let position = self.position();
             let moved = position.1.abs_diff(reported.1);
             let at_rest = position.1 == self.shared.next_seq.load(Ordering::Relaxed);
-            if position != reported && (moved >= self.step || at_rest) {
+            if position != reported && (moved >= self.step || at_rest || is_stopped) {
                 if self.report(position).is_err() {
                     tracing::debug!("the publisher closed the flow-control connection");
                     return;
                 }
                 reported = position;
+            }
+            if is_stopped {
+                return;
             }
             std::thread::sleep(every);
         }
