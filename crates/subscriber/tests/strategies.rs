@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use support::{
 use tickcast_subscriber::{
     Event, LossReason, Origin, StartError, Strategy, Subscriber, SubscriberBuilder, ThreadConfig,
 };
-use tickcast_wire::{ReplyStatus, Request, Tick};
+use tickcast_wire::{ReplyStatus, Request, RequestKind, Tick};
 use zerocopy::{FromZeros, IntoBytes};
 
 const PACKETS: u64 = 2_000;
@@ -203,6 +203,35 @@ fn flow_control_waits_a_moment_for_the_publisher_to_be_there() {
         matches!(error, Some(StartError::FlowControlRefused { .. })),
         "{error:?}"
     );
+}
+
+/// It stops as soon as it has read all there is, which is sooner than its position is looked at.
+#[test]
+fn under_flow_control_the_last_position_is_told() {
+    let told = Arc::new(AtomicU64::new(0));
+    let server = serve({
+        let told = Arc::clone(&told);
+        move |request, stream| match request.check() {
+            Ok(RequestKind::FlowJoin) => refuse(request, stream, ReplyStatus::Ok, u64::MAX),
+            Ok(RequestKind::Position) => {
+                told.store(request.first_seq(), Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        }
+    });
+    let mut feed = Feed::new();
+    let mut config = feed.subscriber(Some(server));
+    config.flow_control = true;
+    let mut subscriber = SubscriberBuilder::new(config).start().unwrap();
+    feed.publish(10);
+    wait_for(&mut subscriber, "10 delivered", |stats| {
+        stats.counters.delivered == 10
+    });
+    drop(subscriber.stop());
+    wait_until("told that tick 11 is next", || {
+        told.load(Ordering::Relaxed) == 11
+    });
 }
 
 #[test]
