@@ -73,25 +73,26 @@ impl FlowClient {
         }
     }
 
-    /// Reports until the subscriber stops or the publisher goes away.
+    /// Reports until nothing moves any more or the publisher goes away. What strategies read after
+    /// the subscriber was told to stop is reported too.
     pub(crate) fn run(mut self) {
         let mut reported = (0, 0);
         let is_bounded = self.step < u64::MAX / 8;
         let every = if is_bounded { EVERY } else { EVERY_UNBOUNDED };
         loop {
-            // Before the position: what was taken until the stop is told once more.
-            let is_stopped = self.shared.stop.load(Ordering::Relaxed);
+            // Before the position, which is the last one then.
+            let is_last = self.shared.at_rest.load(Ordering::Acquire);
             let position = self.position();
             let moved = position.1.abs_diff(reported.1);
-            let at_rest = position.1 == self.shared.next_seq.load(Ordering::Relaxed);
-            if position != reported && (moved >= self.step || at_rest || is_stopped) {
+            let has_all = position.1 == self.shared.next_seq.load(Ordering::Relaxed);
+            if position != reported && (moved >= self.step || has_all || is_last) {
                 if self.report(position).is_err() {
                     tracing::debug!("the publisher closed the flow-control connection");
                     return;
                 }
                 reported = position;
             }
-            if is_stopped {
+            if is_last {
                 return;
             }
             std::thread::sleep(every);

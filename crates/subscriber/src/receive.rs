@@ -38,6 +38,8 @@ pub(crate) const RUNNING: u64 = u64::MAX;
 /// What the receive thread shares with the rest of the process.
 pub(crate) struct Shared {
     pub(crate) stop: AtomicBool,
+    /// The receive thread and the strategies are over, so that no position moves any more.
+    pub(crate) at_rest: AtomicBool,
     pub(crate) stats: ArrayQueue<Stats>,
     pub(crate) alarms: ArrayQueue<Alarm>,
     /// The session and next seq put out, for flow control.
@@ -51,6 +53,7 @@ impl Shared {
     pub(crate) fn new(alarms: usize) -> Shared {
         Shared {
             stop: AtomicBool::new(false),
+            at_rest: AtomicBool::new(false),
             stats: ArrayQueue::new(1),
             alarms: ArrayQueue::new(alarms),
             session: AtomicU64::new(0),

@@ -457,6 +457,8 @@ struct StopOnDrop(Arc<Shared>);
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Relaxed);
+        // Nobody waits for the strategies.
+        self.0.at_rest.store(true, Ordering::Release);
     }
 }
 
@@ -593,6 +595,7 @@ impl Subscriber {
             stopped.failed_threads += usize::from(outcome.is_err());
             stopped.threads.push(outcome.ok().map(Run::finish));
         }
+        self.shared.0.at_rest.store(true, Ordering::Release);
         stopped.clocks = self.clocks.as_ref().and_then(|clocks| clocks.clocks());
         for helper in self.helpers {
             helper.thread().unpark();

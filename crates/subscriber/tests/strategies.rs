@@ -205,7 +205,8 @@ fn flow_control_waits_a_moment_for_the_publisher_to_be_there() {
     );
 }
 
-/// It stops as soon as it has read all there is, which is sooner than its position is looked at.
+/// A subscriber is told to stop as soon as all is received, which is sooner than its position is
+/// looked at, and sooner than its strategy has read it.
 #[test]
 fn under_flow_control_the_last_position_is_told() {
     let told = Arc::new(AtomicU64::new(0));
@@ -223,12 +224,22 @@ fn under_flow_control_the_last_position_is_told() {
     let mut feed = Feed::new();
     let mut config = feed.subscriber(Some(server));
     config.flow_control = true;
-    let mut subscriber = SubscriberBuilder::new(config).start().unwrap();
+    let mut builder = SubscriberBuilder::new(config);
+    let (wake, sleep) = mpsc::channel();
+    builder
+        .attach(Sleeper(sleep), &thread("tc-sleeper"))
+        .unwrap();
+    let mut subscriber = builder.start().unwrap();
     feed.publish(10);
     wait_for(&mut subscriber, "10 delivered", |stats| {
         stats.counters.delivered == 10
     });
+    let waking = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        drop(wake);
+    });
     drop(subscriber.stop());
+    waking.join().unwrap();
     wait_until("told that tick 11 is next", || {
         told.load(Ordering::Relaxed) == 11
     });

@@ -78,7 +78,8 @@ impl Writer {
     /// When it cannot be written; what was written before stays readable.
     ///
     /// # Panics
-    /// When the ticks before it are not as many as the part was prepared for.
+    /// When the ticks before it are not as many as the part was prepared for, or that was for a file
+    /// of another format.
     pub fn append(&mut self, part: &Part) -> Result<(), WriteError> {
         assert_eq!(part.before, self.taken(), "parts come in their order");
         match (self, &part.form) {
