@@ -1,4 +1,4 @@
-//! `lines` on captures whose leads and losses are known.
+//! `lines` and `latency --pcap` on captures whose leads and losses are known.
 
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,33 @@ fn people_are_shown_the_same() {
     ] {
         assert!(stdout(&output).contains(words), "{}", stdout(&output));
     }
+}
+
+/// 100 packets take 700 ns to the second capture, which lacks every tenth.
+#[test]
+fn packets_between_two_captures_are_no_ticks() {
+    let folder = tempfile::tempdir().unwrap();
+    let at_point = |name: &str, late: u64, has: fn(u64) -> bool| {
+        let seqs = (1..=100).filter(|&seq| has(seq));
+        let packets: Vec<Made> = seqs
+            .map(|seq| (START + seq * 10_000 + late, A, mold(seq, 1)))
+            .collect();
+        capture(folder.path(), name, &packets)
+    };
+    let a = at_point("a.pcap", 0, |_| true);
+    let b = at_point("b.pcap", 700, |seq| !seq.is_multiple_of(10));
+    let output = tickcast(&["latency", "--pcap", text(&a), text(&b)]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    let said = stdout(&output);
+    for words in [
+        "a.pcap to b.pcap",
+        "90 in both, 100 in A, 90 in B",
+        "700 ns",
+        "capture A has 10 packets that B has not",
+    ] {
+        assert!(said.contains(words), "no {words:?} in {said}");
+    }
+    assert!(!said.contains("published"), "{said}");
 }
 
 #[test]

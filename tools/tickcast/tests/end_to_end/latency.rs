@@ -212,6 +212,7 @@ fn a_table_for_people() {
     let said = said.out.join("\n");
     for words in [
         "synthetic market, 4,000 instruments, seed 1 at 2000/s",
+        " published, ",
         "total, views",
         "over the floor",
         "slowest ticks",
