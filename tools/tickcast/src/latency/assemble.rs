@@ -100,8 +100,8 @@ impl Recording {
                 turns => format!("{} of {turns} turns", self.unsteady),
             };
             statements.push(format!(
-                "{which} never got steady (no three windows in a row agreed) and all was measured the \
-                 same: the machine is busy, or the rate is more than it takes",
+                "{which} never got steady, measured nonetheless: no three windows in a row agreed; the \
+                 machine is busy, or the rate is more than it takes",
             ));
         }
         if self.stalls.threads.is_empty() {
